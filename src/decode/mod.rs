@@ -1,0 +1,3 @@
+//! From the bytes of one frame to one TCP segment.
+pub mod segment;
+pub mod seq;

@@ -1,0 +1,7 @@
+//! skeleton
+pub mod capture;
+pub mod decode;
+pub mod health;
+pub mod message;
+pub mod series;
+pub mod time;

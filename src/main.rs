@@ -1,0 +1,2 @@
+//! The program: parse the command line, run, exit with a status.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Bitcoin wire messages.

@@ -1,0 +1,103 @@
+//! The series: one file a series, the list [`SERIES`], points.
+//!
+//! A series is described once, here: its columns with type, kind, unit and
+//! help. The store's tables, `btcdmon series` and `docs/series.md` are made
+//! from this description.
+
+use crate::time::Timestamp;
+
+/// How a figure is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Read off the wire.
+    Exact,
+    /// From observable behaviour, by the rule in the column's help.
+    Inferred,
+    /// Statistical.
+    Estimated,
+}
+
+/// Type of a column; it never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Signed 64-bit integer.
+    Integer,
+    /// Double.
+    Float,
+    /// Boolean (0 or 1 in the store).
+    Boolean,
+    /// Text, control characters escaped.
+    Text,
+}
+
+/// One column of a series.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Name in the store and in every export.
+    pub name: &'static str,
+    /// Type.
+    pub kind_of_value: Type,
+    /// Whether it is exact, inferred or estimated.
+    pub kind: Kind,
+    /// Unit (`bytes`, `messages`, …), empty for text and booleans.
+    pub unit: &'static str,
+    /// Whether it is a tag (part of the key of a point).
+    pub tag: bool,
+    /// What it means, one or two sentences, with its rule when it is inferred.
+    pub help: &'static str,
+}
+
+/// One value of a point.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Not known: absent, never 0.
+    Absent,
+    /// Integer.
+    Integer(i64),
+    /// Float.
+    Float(f64),
+    /// Boolean.
+    Boolean(bool),
+    /// Text.
+    Text(Box<str>),
+}
+
+/// When points of a series are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cadence {
+    /// One point per node and interval.
+    Interval,
+    /// One point per event.
+    Event,
+    /// Both: gauges each interval, and event points.
+    IntervalAndEvent,
+}
+
+/// The description of one series.
+#[derive(Clone, Copy, Debug)]
+pub struct Series {
+    /// Name of the measurement and of the table.
+    pub name: &'static str,
+    /// When points are written.
+    pub cadence: Cadence,
+    /// One sentence.
+    pub help: &'static str,
+    /// Columns after `time`, `sensor` and `node`, tags first.
+    pub columns: &'static [Column],
+}
+
+/// One point of a series: `values[i]` belongs to `series.columns[i]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Index into [`SERIES`].
+    pub series: usize,
+    /// Capture time, unique within (series, node, tags).
+    pub time: Timestamp,
+    /// The watched node's name.
+    pub node: std::sync::Arc<str>,
+    /// The columns' values.
+    pub values: Vec<Value>,
+}
+
+/// Every series, in the order of the reference.
+pub const SERIES: &[Series] = &[];
