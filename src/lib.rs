@@ -1,6 +1,7 @@
 //! skeleton
 pub mod capture;
 pub mod decode;
+pub mod flow;
 pub mod health;
 pub mod message;
 pub mod series;

@@ -35,6 +35,25 @@ pub const fn tsval_distance(newer: u32, older: u32) -> i32 {
     newer.wrapping_sub(older) as i32
 }
 
+/// Arithmetic of stream offsets: bytes since the first byte of a direction, 64 bits, so that they never wrap.
+pub struct StreamOffset;
+
+impl StreamOffset {
+    /// Bytes from `from` to `to`, 0 when `to` comes first.
+    #[inline]
+    pub const fn span(from: u64, to: u64) -> usize {
+        to.saturating_sub(from) as usize
+    }
+
+    /// The offset of `seq` in a stream whose byte 0 has sequence number `origin`, taken as near to `near`
+    /// as the circle allows. Negative: it lies before the first byte.
+    #[inline]
+    pub const fn of(seq: SeqNum, origin: SeqNum, near: u64) -> i64 {
+        let expected = origin.plus(near as u32);
+        near as i64 + seq.distance_from(expected) as i64
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +64,13 @@ mod tests {
         assert_eq!(SeqNum(u32::MAX).distance_from(SeqNum(0)), -1);
         assert_eq!(SeqNum(u32::MAX).plus(1), SeqNum(0));
         assert_eq!(tsval_distance(1, u32::MAX), 2);
+    }
+
+    #[test]
+    fn offsets_go_on_beyond_4_gib() {
+        let origin = SeqNum(u32::MAX - 2);
+        let five_gib = 5 << 30;
+        assert_eq!(StreamOffset::of(origin.plus(five_gib as u32).plus(7), origin, five_gib), five_gib as i64 + 7);
+        assert_eq!(StreamOffset::of(SeqNum(u32::MAX - 3), origin, 0), -1);
     }
 }

@@ -1,0 +1,79 @@
+//! When a hole is given up (R40…R43).
+//!
+//! A hole is a gap when the receiver has acknowledged bytes beyond its start
+//! (so they arrived there, and only the capture lost them) and a grace has
+//! passed: on a mirror port both directions come through different rings, and
+//! the acknowledgment may be captured before the data it covers. When no
+//! acknowledgment of the direction is ever captured, age alone decides.
+
+use super::anomaly::{Anomaly, GapCause};
+use super::half::{Half, Output};
+use super::limits::{FAR, Limits};
+use crate::decode::seq::SeqNum;
+use crate::health::Tally;
+use crate::time::Timestamp;
+
+/// Ages of the hole at a direction's next offset.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HoleClock {
+    /// First segment beyond it.
+    since: Option<Timestamp>,
+    /// A running grace: since when, the direction's data segments by then, and how far the receiver had acknowledged.
+    acked: Option<(Timestamp, u64, u64)>,
+}
+
+impl HoleClock {
+    /// A segment arrived beyond the hole.
+    pub fn opened(&mut self, time: Timestamp) {
+        self.since.get_or_insert(time);
+    }
+
+    /// The hole is filled or given up.
+    pub fn closed(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Half {
+    /// The receiver acknowledges `ack`.
+    #[inline]
+    pub(super) fn acknowledged(&mut self, ack: SeqNum, tally: &mut Tally<Anomaly>) {
+        let Some(offset) = self.offset(ack) else { return };
+        self.any_ack = true;
+        // The FIN takes one sequence number after the last byte.
+        let offset = offset.min(self.fin.map_or(i64::MAX, |f| f as i64));
+        if offset > self.highest as i64 + FAR {
+            tally.count(Anomaly::AckImplausible);
+            return;
+        }
+        self.acked = self.acked.max(offset.max(0) as u64);
+    }
+
+    /// Gives up the hole when its time has come.
+    #[inline]
+    pub(super) fn check_hole(&mut self, time: Timestamp, limits: &Limits, out: &mut impl Output) {
+        if self.origin.is_none() || !self.has_hole() {
+            if self.hole.acked.is_some() {
+                self.hole.closed();
+            }
+            return;
+        }
+        if self.acked > self.next && self.any_ack {
+            // The grace holds for all that was acknowledged when it began; what came since gets a grace of its own.
+            let fresh = (time, self.data_segments, self.acked);
+            let (since, segments, level) = self.hole.acked.filter(|g| g.2 > self.next).unwrap_or(fresh);
+            self.hole.acked = Some((since, segments, level));
+            if time.since(since) >= limits.ack_grace || self.data_segments - segments >= limits.ack_grace_segments {
+                while self.next < level && self.has_hole() {
+                    self.skip_hole(GapCause::Acked, level, out);
+                }
+            }
+        } else {
+            self.hole.acked = None;
+            let since = *self.hole.since.get_or_insert(time);
+            if !self.any_ack && time.since(since) >= limits.one_sided {
+                self.skip_hole(GapCause::OneSided, u64::MAX, out);
+            }
+        }
+    }
+}

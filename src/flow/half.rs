@@ -1,0 +1,368 @@
+//! One direction of a conversation: sequence numbers to stream offsets, data in order, holes.
+//!
+//! Offsets are 64 bits wide and start at 0 with the first byte after the SYN,
+//! or with the first byte seen of a conversation joined in the middle.
+
+use super::anomaly::{Anomaly, GapCause};
+use super::checksums::ChecksumSample;
+use super::duplicate::RecentFrames;
+use super::gap::HoleClock;
+use super::handler::{Action, Chunk, DirectionStats, Gap};
+use super::limits::{FAR, FAR_AGREE, Limits, PAWS_IDLE};
+use super::ooo::{OooBuffer, Piece};
+use crate::decode::segment::{Flags, Segment};
+use crate::decode::seq::{SeqNum, StreamOffset, tsval_distance};
+use crate::health::Tally;
+use crate::time::Timestamp;
+
+/// Where a direction's stream goes: the handler in the program, a recorder in tests.
+pub trait Output {
+    /// The next bytes.
+    fn data(&mut self, chunk: Chunk<'_>) -> Action;
+    /// Bytes that will never come.
+    fn gap(&mut self, gap: Gap) -> Action;
+}
+
+/// One direction.
+#[derive(Clone, Debug, Default)]
+pub struct Half {
+    /// Sequence number of stream offset 0, once known.
+    pub(super) origin: Option<SeqNum>,
+    /// Offset of the next byte to deliver.
+    pub(super) next: u64,
+    /// Offset after the highest byte seen.
+    pub(super) highest: u64,
+    /// Offset of the FIN: the stream's length.
+    pub(super) fin: Option<u64>,
+    /// The FIN has been reached in order.
+    pub(super) finished: bool,
+    /// The handler knows.
+    pub(super) told: bool,
+    /// Highest offset the receiver has acknowledged.
+    pub(super) acked: u64,
+    /// Whether the receiver acknowledged anything at all.
+    pub(super) any_ack: bool,
+    /// Scaled receive window the receiver last advertised, when its scale is known.
+    pub(super) window: Option<u64>,
+    /// Window scale of the segments that this side sends.
+    pub(super) scale: Option<u8>,
+    /// Segments with data, for the grace of a hole.
+    pub(super) data_segments: u64,
+    pub(super) ooo: OooBuffer,
+    pub(super) hole: HoleClock,
+    pub(super) recent: RecentFrames,
+    pub(super) checksums: ChecksumSample,
+    pub(super) stats: DirectionStats,
+    timestamp: Option<(u32, Timestamp)>,
+    far: Option<(SeqNum, u8)>,
+    only_count: bool,
+}
+
+impl Half {
+    /// Whether the stream waits at a hole.
+    #[inline]
+    pub fn has_hole(&self) -> bool {
+        !self.ooo.is_empty() || (self.any_ack && self.acked > self.next) || self.fin.is_some_and(|f| f > self.next)
+    }
+
+    /// Sets where the stream begins; only before any byte has been placed.
+    pub(super) fn begin(&mut self, origin: SeqNum) {
+        if self.next == 0 && self.ooo.is_empty() {
+            self.origin = Some(origin);
+        }
+    }
+
+    /// Sets where the stream begins when nothing is known of it.
+    pub(super) fn begin_if_unknown(&mut self, origin: SeqNum) {
+        self.origin.get_or_insert(origin);
+    }
+
+    /// Stream offset of `seq`.
+    #[inline]
+    pub(super) fn offset(&self, seq: SeqNum) -> Option<i64> {
+        self.origin.map(|o| StreamOffset::of(seq, o, self.next))
+    }
+
+    /// Takes a segment's payload: delivers it, holds it back, or counts why not.
+    pub(super) fn segment(
+        &mut self,
+        s: &Segment<'_>,
+        time: Timestamp,
+        limits: &Limits,
+        tally: &mut Tally<Anomaly>,
+        out: &mut impl Output,
+    ) {
+        let seq = if s.flags.has(Flags::SYN) { s.seq.plus(1) } else { s.seq };
+        if self.origin.is_none() {
+            self.origin = Some(seq);
+        }
+        let len = u64::from(s.payload_len);
+        let Some(mut start) = self.offset(seq) else { return };
+        if len > 0 {
+            self.data_segments += 1;
+            if (start - self.next as i64).abs() > FAR {
+                if !self.agrees_on_far(seq, s.payload_len) {
+                    tally.count(Anomaly::OutsideWindow);
+                    return;
+                }
+                self.resync(seq, out);
+                start = self.next as i64;
+            }
+            self.far = None;
+            if self.is_old(s, start, len, time) {
+                tally.count(Anomaly::OldTimestamp);
+                return;
+            }
+            self.place(s, start, time, limits, tally, out);
+        }
+        if s.flags.has(Flags::FIN) {
+            if (start - self.next as i64).abs() > FAR {
+                tally.count(Anomaly::OutsideWindow);
+                return;
+            }
+            self.fin_at(start + len as i64, tally);
+        }
+        self.reach_fin();
+    }
+
+    fn place(
+        &mut self,
+        s: &Segment<'_>,
+        start: i64,
+        time: Timestamp,
+        limits: &Limits,
+        tally: &mut Tally<Anomaly>,
+        out: &mut impl Output,
+    ) {
+        let end = start + i64::from(s.payload_len);
+        if end <= self.next as i64 {
+            self.seen_before(start, s.payload_len, tally);
+            return;
+        }
+        // Bytes before offset 0 belong to the time before a conversation was joined.
+        let before = (-start).max(0) as u64;
+        if before > 0 {
+            tally.count(Anomaly::BeforeStart);
+        }
+        let mut piece = Piece {
+            start: start.max(0) as u64,
+            end: end as u64,
+            bytes: s.payload.get(before as usize..).unwrap_or_default(),
+            time,
+            starts_segment: before == 0,
+            pushed: s.flags.has(Flags::PSH),
+        };
+        if let Some(fin) = self.fin.filter(|&f| piece.end > f) {
+            tally.count(Anomaly::AfterFin);
+            if fin <= piece.start {
+                return;
+            }
+            piece = piece.cut(piece.start, fin);
+            if piece.end <= self.next {
+                return;
+            }
+        }
+        if piece.start < self.next {
+            tally.count(Anomaly::PartialRetransmission);
+            self.stats.retransmitted_bytes += self.next - piece.start;
+            piece = piece.cut(self.next, piece.end);
+        }
+        self.highest = self.highest.max(piece.end);
+        if piece.start == self.next && self.ooo.first().is_none_or(|f| f >= piece.end) {
+            self.remember_timestamp(s, time);
+            self.deliver(&piece, out);
+        } else {
+            if piece.start == self.next {
+                self.remember_timestamp(s, time);
+            } else {
+                tally.count(Anomaly::OutOfOrder);
+                self.hole.opened(time);
+            }
+            let inserted = self.ooo.insert(&piece, !self.only_count);
+            self.stats.retransmitted_bytes += inserted.seen_again;
+            tally.add(Anomaly::OverlapConflict, inserted.conflicting);
+        }
+        self.drain(out);
+        while self.ooo.allocated() > limits.held_bytes || self.ooo.segments() > limits.held_segments {
+            self.skip_hole(GapCause::BufferCap, u64::MAX, out);
+        }
+    }
+
+    /// A segment without a new byte: keep-alive, bytes before the start, or retransmission.
+    fn seen_before(&mut self, start: i64, len: u32, tally: &mut Tally<Anomaly>) {
+        if len <= 1 && start == self.next as i64 - 1 {
+            tally.count(Anomaly::KeepAlive);
+        } else if start < 0 {
+            tally.count(Anomaly::BeforeStart);
+        } else {
+            tally.count(Anomaly::Retransmission);
+            self.stats.retransmitted_bytes += u64::from(len);
+        }
+    }
+
+    /// Delivers `piece`, which starts at the next offset, and what the capture cut of it as a gap.
+    fn deliver(&mut self, piece: &Piece<'_>, out: &mut impl Output) {
+        let captured = piece.bytes.len() as u64;
+        let len = piece.end - piece.start;
+        let offset = self.next;
+        self.next = piece.end;
+        self.stats.payload_bytes += len;
+        if self.only_count {
+            return;
+        }
+        let mut action = Action::Deliver;
+        if captured > 0 {
+            let Piece { bytes, time, starts_segment, .. } = *piece;
+            action = out.data(Chunk { offset, bytes, time, starts_segment, pushed: piece.pushed && captured == len });
+        }
+        if captured < len && action == Action::Deliver {
+            self.stats.gaps += 1;
+            self.stats.gap_bytes += len - captured;
+            action = out.gap(Gap {
+                offset: offset + captured,
+                len: len - captured,
+                known: true,
+                cause: GapCause::SnapLength,
+            });
+        }
+        self.obey(action);
+    }
+
+    fn obey(&mut self, action: Action) {
+        if action == Action::Count && !self.only_count {
+            self.only_count = true;
+            self.ooo.forget_bytes();
+        }
+    }
+
+    /// Delivers what is held back and has come into order.
+    fn drain(&mut self, out: &mut impl Output) {
+        if self.ooo.first().is_some_and(|f| f <= self.next) {
+            for h in self.ooo.take_contiguous(self.next) {
+                let (start, end) = (h.start, h.end);
+                let piece = Piece {
+                    start,
+                    end,
+                    bytes: &h.bytes,
+                    time: h.time,
+                    starts_segment: h.starts_segment,
+                    pushed: h.pushed,
+                };
+                if end > self.next {
+                    let piece = if start < self.next { piece.cut(self.next, end) } else { piece };
+                    self.deliver(&piece, out);
+                }
+            }
+            self.hole.closed();
+        }
+        self.reach_fin();
+    }
+
+    /// Gives up the hole at the next offset: a gap up to the first held-back byte, at most up to `limit`.
+    ///
+    /// Without held-back data the gap ends at `limit` (the receiver acknowledged what was never captured).
+    pub(super) fn skip_hole(&mut self, cause: GapCause, limit: u64, out: &mut impl Output) {
+        let end = self.ooo.first().unwrap_or(u64::MAX).min(limit).min(self.fin.unwrap_or(u64::MAX));
+        if end == u64::MAX {
+            return;
+        }
+        if end > self.next {
+            let gap = Gap { offset: self.next, len: end - self.next, known: true, cause };
+            self.next = end;
+            self.highest = self.highest.max(end);
+            self.stats.gaps += 1;
+            self.stats.gap_bytes += gap.len;
+            if !self.only_count {
+                let action = out.gap(gap);
+                self.obey(action);
+            }
+        }
+        self.hole.closed();
+        self.drain(out);
+    }
+
+    /// Gives up every hole (R44): nothing more will come.
+    pub(super) fn flush(&mut self, cause: GapCause, out: &mut impl Output) {
+        while let Some(first) = self.ooo.first() {
+            self.skip_hole(cause, first, out);
+        }
+        // One acknowledged number beyond the data may be that of a FIN that was not captured.
+        let acked = if self.fin.is_none() && self.any_ack && self.acked > self.next + 1 { self.acked } else { 0 };
+        let end = self.fin.unwrap_or(acked);
+        if end > self.next {
+            self.skip_hole(cause, end, out);
+        }
+        self.reach_fin();
+    }
+
+    fn fin_at(&mut self, offset: i64, tally: &mut Tally<Anomaly>) {
+        let offset = offset.max(0) as u64;
+        match self.fin {
+            None if offset >= self.next => {
+                self.fin = Some(offset);
+                if self.ooo.truncate(offset) > 0 {
+                    tally.count(Anomaly::AfterFin);
+                }
+            }
+            Some(fin) if fin == offset => {}
+            _ => tally.count(Anomaly::FinMoved),
+        }
+    }
+
+    fn reach_fin(&mut self) {
+        self.finished |= self.fin.is_some_and(|f| self.next >= f);
+    }
+
+    /// PAWS (R38, RFC 7323 section 5): new bytes under a timestamp older than the newest in order, by more than one tick.
+    fn is_old(&self, s: &Segment<'_>, start: i64, len: u64, time: Timestamp) -> bool {
+        let (Some(tsval), Some((recent, when))) = (s.tsval, self.timestamp) else { return false };
+        start + len as i64 > self.next as i64 && time.since(when) < PAWS_IDLE && tsval_distance(tsval, recent) < -1
+    }
+
+    /// Only a segment at the left edge sets the timestamp to compare with (RFC 7323 section 4.3).
+    #[inline]
+    fn remember_timestamp(&mut self, s: &Segment<'_>, time: Timestamp) {
+        if let Some(tsval) = s.tsval {
+            self.timestamp = Some((tsval, time));
+        }
+    }
+
+    /// Counts far segments that follow one another; true when enough agree on the new place (R37).
+    fn agrees_on_far(&mut self, seq: SeqNum, len: u32) -> bool {
+        let follows = |expected: SeqNum| (-65_536..=1_048_576).contains(&seq.distance_from(expected));
+        let agree = match self.far {
+            Some((expected, n)) if follows(expected) => n + 1,
+            _ => 1,
+        };
+        self.far = Some((seq.plus(len), agree));
+        agree >= FAR_AGREE
+    }
+
+    /// Goes on at `seq`: forward by a gap of known size, else (a jump back, or by more than 2³¹) by one of unknown size.
+    fn resync(&mut self, seq: SeqNum, out: &mut impl Output) {
+        self.flush(GapCause::Resync, out);
+        self.fin = None;
+        self.finished = false;
+        self.timestamp = None;
+        let distance = self.offset(seq).unwrap_or(0) - self.next as i64;
+        let known = distance > 0;
+        let len = distance.max(0) as u64;
+        if !known {
+            self.origin = Some(SeqNum(seq.0.wrapping_sub(self.next as u32)));
+        }
+        let gap = Gap { offset: self.next, len, known, cause: GapCause::Resync };
+        self.next += len;
+        self.highest = self.next;
+        self.acked = self.acked.min(self.next);
+        self.stats.gaps += 1;
+        self.stats.gap_bytes += len;
+        if !self.only_count {
+            let action = out.gap(gap);
+            self.obey(action);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "half_tests.rs"]
+mod tests;
