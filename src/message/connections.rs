@@ -1,0 +1,311 @@
+//! Bitcoin connections: the [`StreamHandler`] that turns streams into [`Event`]s.
+
+use super::body::{self, Body};
+use super::command::{Command, field_name};
+use super::event::{Event, Message, What};
+use super::framer::{Framer, MessageSink, Place, RawMessage};
+use super::gather::{GATHER_CAP, GatherPool};
+use super::network::Network;
+use super::transport::{Magics, OpaqueEvidence, Opening, Prefix, Transport, V2_KEY, prefix};
+use super::trouble::Trouble;
+use crate::flow::{Action, At, Chunk, CloseReason, Conversation, DirectionStats, Gap, Side, StreamHandler};
+use crate::flow::handler::RoleEvidence;
+use crate::health::Tally;
+use std::sync::Arc;
+
+/// What one partition's connections need.
+pub struct Connections {
+    magics: Magics,
+    ports: Arc<[u16]>,
+    pool: GatherPool,
+    tally: Tally<Trouble>,
+    events: Vec<Event>,
+}
+
+/// How far a connection is known.
+enum Phase {
+    /// Opened under our eyes, too few bytes to tell.
+    Opening(Box<[Opening; 2]>),
+    /// Joined in the middle, no message found yet.
+    Joined(Box<[OpaqueEvidence; 2]>),
+    /// Known.
+    Known,
+}
+
+/// One connection.
+pub struct Connection {
+    transport: Transport,
+    phase: Phase,
+    framers: Option<Box<[Framer; 2]>>,
+    announced: bool,
+    /// One of its ports is a Bitcoin port: encrypted connections are looked for.
+    bitcoin_port: bool,
+}
+
+impl Connections {
+    /// No connection yet. `ports` are those on which v2 is looked for, sorted.
+    pub fn new(magics: Magics, ports: Arc<[u16]>) -> Self {
+        Self { magics, ports, pool: GatherPool::new(GATHER_CAP), tally: Tally::default(), events: Vec::new() }
+    }
+
+    /// What was wrong so far.
+    pub fn troubles(&self) -> &Tally<Trouble> {
+        &self.tally
+    }
+
+    /// The events since the last call, in capture order.
+    pub fn events(&mut self) -> std::vec::Drain<'_, Event> {
+        self.events.drain(..)
+    }
+
+    fn push(&mut self, at: At, c: &Conversation, what: What) {
+        self.events.push(Event { at, connection: c.id, what });
+    }
+
+    /// Data may come before the handshake is complete (TCP Fast Open).
+    fn announce(&mut self, at: At, c: &Conversation, s: &mut Connection) {
+        if !s.announced {
+            s.announced = true;
+            self.push(at, c, What::Established(Box::new(*c)));
+        }
+    }
+
+    fn settle(&mut self, at: At, c: &Conversation, s: &mut Connection, transport: Transport) {
+        if s.transport != transport {
+            s.transport = transport;
+            self.push(at, c, What::Transport(transport));
+        }
+    }
+
+    /// Frames the bytes of `side`.
+    #[inline]
+    fn frame(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, bytes: &[u8], time: crate::time::Timestamp) {
+        let Some(framers) = &mut s.framers else { return };
+        let Self { magics, pool, tally, events, .. } = self;
+        let mut sink = Sink { tally, events, conversation: c, side };
+        framers[side as usize].data(bytes, Place { at, time }, magics.all(), pool, &mut sink);
+        tally.add(Trouble::GatherCap, pool.take_given_up());
+    }
+
+    /// A connection opened under our eyes: its first bytes decide.
+    fn opening(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, chunk: &Chunk<'_>) -> Action {
+        let Phase::Opening(openings) = &mut s.phase else { return Action::Deliver };
+        let opening = &mut openings[side as usize];
+        let kept = if opening.total == 0 && chunk.bytes.len() >= super::header::HEADER { 0 } else { opening.push(at, chunk) };
+        let head = if kept == 0 && opening.total == 0 { chunk.bytes } else { opening.bytes() };
+        let judged = prefix(head, &self.magics);
+        let whole = kept == 0 && opening.total == 0;
+        if let Prefix::V1(magic) = judged {
+            let mut earlier = **openings;
+            s.phase = Phase::Known;
+            s.framers = Some(Box::new([Framer::at_start(magic), Framer::at_start(magic)]));
+            self.settle(at, c, s, Transport::V1(Network::from_magic(magic)));
+            // What the other side said first waited for this.
+            for waiting in [side.other(), side] {
+                let o = &mut earlier[waiting as usize];
+                if let Some((_, time)) = o.first {
+                    let bytes = o.bytes().to_vec();
+                    self.frame(at, c, s, waiting, &bytes, time);
+                }
+            }
+            let rest = if whole { chunk.bytes } else { &chunk.bytes[kept..] };
+            self.frame(at, c, s, side, rest, chunk.time);
+            return Action::Deliver;
+        }
+        if whole {
+            opening.push(at, chunk);
+        }
+        let total = opening.total;
+        let initiator = side == c.initiator;
+        match judged {
+            Prefix::Foreign => self.opaque(at, c, s, Transport::NotBitcoin),
+            Prefix::Opaque if !s.bitcoin_port => self.opaque(at, c, s, Transport::NotBitcoin),
+            Prefix::Opaque if initiator && total >= V2_KEY => self.opaque(at, c, s, Transport::V2),
+            _ => Action::Deliver,
+        }
+    }
+
+    fn opaque(&mut self, at: At, c: &Conversation, s: &mut Connection, transport: Transport) -> Action {
+        s.phase = Phase::Known;
+        s.framers = None;
+        self.settle(at, c, s, transport);
+        Action::Count
+    }
+
+    /// A connection joined in the middle: look for a message, and gather evidence that there is none.
+    fn joined(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, chunk: &Chunk<'_>) -> Action {
+        let guessed = matches!(s.transport, Transport::V2 | Transport::NotBitcoin);
+        // After a guess only what begins like a message is looked at: the others would fill the pool.
+        if guessed && !(chunk.starts_segment && matches!(prefix(chunk.bytes, &self.magics), Prefix::V1(_))) {
+            let idle = s.framers.as_ref().is_none_or(|f| !f[side as usize].is_candidate());
+            if idle {
+                return Action::Deliver;
+            }
+        }
+        self.frame(at, c, s, side, chunk.bytes, chunk.time);
+        let Some(framers) = &mut s.framers else { return Action::Deliver };
+        if framers[side as usize].in_step() {
+            if let Some(magic) = framers[side as usize].magic() {
+                framers[side.other() as usize].learn_magic(magic);
+                s.phase = Phase::Known;
+                self.settle(at, c, s, Transport::V1(Network::from_magic(magic)));
+            }
+            return Action::Deliver;
+        }
+        let Phase::Joined(evidence) = &mut s.phase else { return Action::Deliver };
+        if evidence[side as usize].add(chunk) && !guessed && !framers[side as usize].is_candidate() {
+            let transport = if s.bitcoin_port { Transport::V2 } else { Transport::NotBitcoin };
+            self.settle(at, c, s, transport);
+        }
+        Action::Deliver
+    }
+}
+
+impl StreamHandler for Connections {
+    type Stream = Connection;
+
+    fn open(&mut self, _: At, c: &Conversation) -> Connection {
+        let phase = match c.evidence {
+            RoleEvidence::Syn | RoleEvidence::SynAck => Phase::Opening(Box::default()),
+            RoleEvidence::Port | RoleEvidence::FirstPacket => Phase::Joined(Box::default()),
+        };
+        let framers = match phase {
+            Phase::Joined(_) => Some(Box::new([Framer::in_the_middle(None, 0), Framer::in_the_middle(None, 0)])),
+            _ => None,
+        };
+        let bitcoin_port = c.endpoints.iter().any(|e| self.ports.binary_search(&e.port()).is_ok());
+        Connection { transport: Transport::Unknown, phase, framers, announced: false, bitcoin_port }
+    }
+
+    fn established(&mut self, at: At, c: &Conversation, s: &mut Connection) {
+        self.announce(at, c, s);
+    }
+
+    #[inline]
+    fn data(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, chunk: Chunk<'_>) -> Action {
+        match s.phase {
+            Phase::Known if s.framers.is_some() => {
+                self.frame(at, c, s, side, chunk.bytes, chunk.time);
+                Action::Deliver
+            }
+            Phase::Known => Action::Count,
+            Phase::Opening(_) => {
+                self.announce(at, c, s);
+                self.opening(at, c, s, side, &chunk)
+            }
+            Phase::Joined(_) => self.joined(at, c, s, side, &chunk),
+        }
+    }
+
+    fn gap(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, gap: Gap) -> Action {
+        if let Phase::Opening(openings) = &s.phase {
+            // The first bytes are lost: go on as if joined in the middle.
+            let after = |side: Side| openings[side as usize].total;
+            let offsets = Side::BOTH.map(|other| if other == side { gap.offset + gap.len } else { after(other) });
+            s.framers = Some(Box::new(offsets.map(|o| Framer::in_the_middle(None, o))));
+            s.phase = Phase::Joined(Box::default());
+            self.announce(at, c, s);
+        }
+        let Some(framers) = &mut s.framers else {
+            return if matches!(s.phase, Phase::Known) { Action::Count } else { Action::Deliver };
+        };
+        let Self { pool, tally, events, .. } = self;
+        framers[side as usize].gap(at, &gap, pool, &mut Sink { tally, events, conversation: c, side });
+        Action::Deliver
+    }
+
+    fn half_closed(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side) {
+        if s.announced {
+            self.push(at, c, What::HalfClosed(side));
+        }
+    }
+
+    fn closed(&mut self, at: At, c: &Conversation, s: &mut Connection, reason: CloseReason) {
+        if let Some(framers) = &mut s.framers {
+            let Self { pool, tally, events, .. } = self;
+            for side in Side::BOTH {
+                framers[side as usize].finish(pool, &mut Sink { tally, events, conversation: c, side });
+            }
+        }
+        if s.announced {
+            self.push(at, c, What::Closed(reason));
+        }
+    }
+
+    fn revived(&mut self, at: At, c: &Conversation, s: &mut Connection) {
+        if let Some(framers) = &mut s.framers {
+            // The remaining holes were given up when the RST was believed, so the place is not known for sure.
+            for framer in framers.iter_mut() {
+                framer.doubt();
+            }
+        }
+        if s.announced {
+            self.push(at, c, What::Revived);
+        }
+    }
+
+    fn progress(&mut self, at: At, c: &Conversation, s: &mut Connection, stats: &[DirectionStats; 2]) {
+        if s.announced {
+            self.push(at, c, What::Progress(Box::new(*stats)));
+        }
+    }
+}
+
+/// Decodes framed messages into events.
+struct Sink<'a> {
+    tally: &'a mut Tally<Trouble>,
+    events: &'a mut Vec<Event>,
+    conversation: &'a Conversation,
+    side: Side,
+}
+
+impl MessageSink for Sink<'_> {
+    #[inline]
+    fn message(&mut self, at: At, raw: RawMessage<'_>) {
+        let command = Command::from_field(&raw.header.command);
+        let (body, trailing) = if raw.truncated {
+            (Ok(Body::Unknown), 0)
+        } else {
+            match body::decode(command, raw.payload, &raw.hash) {
+                Ok((body, trailing)) => (Ok(body), trailing),
+                Err(e) => (Err(e), 0),
+            }
+        };
+        if body.is_err() {
+            self.tally.count(Trouble::Undecodable);
+        }
+        if trailing > 0 {
+            self.tally.count(Trouble::TrailingBytes);
+        }
+        let unknown_name = if command.is_known() {
+            None
+        } else {
+            self.tally.count(Trouble::UnknownCommand);
+            field_name(&raw.header.command).map(Box::from)
+        };
+        let message = Message {
+            side: self.side,
+            command,
+            unknown_name,
+            payload_bytes: raw.header.length,
+            header_bytes: raw.header.bytes() as u8,
+            checksum: raw.header.checksum,
+            checksum_valid: raw.checksum_valid,
+            truncated: raw.truncated,
+            missing: raw.missing,
+            first: raw.first,
+            offset: raw.offset,
+            body,
+            trailing,
+        };
+        self.events.push(Event { at, connection: self.conversation.id, what: What::Message(Box::new(message)) });
+    }
+
+    fn trouble(&mut self, trouble: Trouble, n: u64) {
+        self.tally.add(trouble, n);
+    }
+}
+
+#[cfg(test)]
+#[path = "connections_tests.rs"]
+mod tests;
