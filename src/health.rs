@@ -21,13 +21,23 @@ pub trait Vocabulary: Copy + 'static {
 }
 
 /// Declares an enum that is a [`Vocabulary`]: `Variant = "name": "help",` an entry.
+///
+/// `in "prefix_"` behind the name sets what stands before the names where they are columns.
 #[macro_export]
 macro_rules! vocabulary {
-    ($(#[$meta:meta])* pub enum $name:ident { $($variant:ident = $text:literal : $help:literal,)+ }) => {
+    ($(#[$meta:meta])* pub enum $name:ident { $($rest:tt)+ }) => {
+        $crate::vocabulary! { $(#[$meta])* pub enum $name in "" { $($rest)+ } }
+    };
+    ($(#[$meta:meta])* pub enum $name:ident in $prefix:literal { $($variant:ident = $text:literal : $help:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum $name { $(#[doc = $help] $variant,)+ }
+
+        impl $name {
+            /// Every entry as a column of a series: its name behind the vocabulary's prefix, and its help.
+            pub const COLUMNS: &'static [(&'static str, &'static str)] = &[$((concat!($prefix, $text), $help),)+];
+        }
 
         impl $crate::health::Vocabulary for $name {
             const ALL: &'static [Self] = &[$(Self::$variant,)+];

@@ -11,6 +11,7 @@ use super::trouble::Trouble;
 use crate::flow::{Action, At, Chunk, CloseReason, Conversation, DirectionStats, Gap, Side, StreamHandler};
 use crate::flow::handler::RoleEvidence;
 use crate::health::Tally;
+use crate::time::Timestamp;
 use std::sync::Arc;
 
 /// What one partition's connections need.
@@ -79,11 +80,11 @@ impl Connections {
 
     /// Frames the bytes of `side`.
     #[inline]
-    fn frame(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, bytes: &[u8], time: crate::time::Timestamp) {
+    fn frame(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, bytes: &[u8], offset: u64, time: Timestamp) {
         let Some(framers) = &mut s.framers else { return };
         let Self { magics, pool, tally, events, .. } = self;
         let mut sink = Sink { tally, events, conversation: c, side };
-        framers[side as usize].data(bytes, Place { at, time }, magics.all(), pool, &mut sink);
+        framers[side as usize].data(bytes, Place { offset, at, time }, magics.all(), pool, &mut sink);
         tally.add(Trouble::GatherCap, pool.take_given_up());
     }
 
@@ -105,11 +106,11 @@ impl Connections {
                 let o = &mut earlier[waiting as usize];
                 if let Some((_, time)) = o.first {
                     let bytes = o.bytes().to_vec();
-                    self.frame(at, c, s, waiting, &bytes, time);
+                    self.frame(at, c, s, waiting, &bytes, 0, time);
                 }
             }
             let rest = if whole { chunk.bytes } else { &chunk.bytes[kept..] };
-            self.frame(at, c, s, side, rest, chunk.time);
+            self.frame(at, c, s, side, rest, chunk.offset + (chunk.bytes.len() - rest.len()) as u64, chunk.time);
             return Action::Deliver;
         }
         if whole {
@@ -139,10 +140,13 @@ impl Connections {
         if guessed && !(chunk.starts_segment && matches!(prefix(chunk.bytes, &self.magics), Prefix::V1(_))) {
             let idle = s.framers.as_ref().is_none_or(|f| !f[side as usize].is_candidate());
             if idle {
+                if let Some(framers) = &mut s.framers {
+                    framers[side as usize].doubt();
+                }
                 return Action::Deliver;
             }
         }
-        self.frame(at, c, s, side, chunk.bytes, chunk.time);
+        self.frame(at, c, s, side, chunk.bytes, chunk.offset, chunk.time);
         let Some(framers) = &mut s.framers else { return Action::Deliver };
         if framers[side as usize].in_step() {
             if let Some(magic) = framers[side as usize].magic() {
@@ -170,7 +174,7 @@ impl StreamHandler for Connections {
             RoleEvidence::Port | RoleEvidence::FirstPacket => Phase::Joined(Box::default()),
         };
         let framers = match phase {
-            Phase::Joined(_) => Some(Box::new([Framer::in_the_middle(None, 0), Framer::in_the_middle(None, 0)])),
+            Phase::Joined(_) => Some(Box::new([Framer::in_the_middle(None), Framer::in_the_middle(None)])),
             _ => None,
         };
         let bitcoin_port = c.endpoints.iter().any(|e| self.ports.binary_search(&e.port()).is_ok());
@@ -185,7 +189,7 @@ impl StreamHandler for Connections {
     fn data(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, chunk: Chunk<'_>) -> Action {
         match s.phase {
             Phase::Known if s.framers.is_some() => {
-                self.frame(at, c, s, side, chunk.bytes, chunk.time);
+                self.frame(at, c, s, side, chunk.bytes, chunk.offset, chunk.time);
                 Action::Deliver
             }
             Phase::Known => Action::Count,
@@ -198,11 +202,9 @@ impl StreamHandler for Connections {
     }
 
     fn gap(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, gap: Gap) -> Action {
-        if let Phase::Opening(openings) = &s.phase {
+        if let Phase::Opening(_) = &s.phase {
             // The first bytes are lost: go on as if joined in the middle.
-            let after = |side: Side| openings[side as usize].total;
-            let offsets = Side::BOTH.map(|other| if other == side { gap.offset + gap.len } else { after(other) });
-            s.framers = Some(Box::new(offsets.map(|o| Framer::in_the_middle(None, o))));
+            s.framers = Some(Box::new([Framer::in_the_middle(None), Framer::in_the_middle(None)]));
             s.phase = Phase::Joined(Box::default());
             self.announce(at, c, s);
         }
@@ -298,7 +300,7 @@ impl MessageSink for Sink<'_> {
             body,
             trailing,
         };
-        self.events.push(Event { at, connection: self.conversation.id, what: What::Message(Box::new(message)) });
+        self.events.push(Event { at, connection: self.conversation.id, what: What::Message(message) });
     }
 
     fn trouble(&mut self, trouble: Trouble, n: u64) {

@@ -46,7 +46,7 @@ pub enum What {
     /// It is known, or known better, what the connection speaks.
     Transport(Transport),
     /// A message.
-    Message(Box<Message>),
+    Message(Message),
     /// Cumulative figures of both directions, by sending side.
     Progress(Box<[DirectionStats; 2]>),
     /// A side sent its FIN.

@@ -48,6 +48,8 @@ pub trait MessageSink {
 /// A chunk's place: what the framer notes of a message's first byte.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
+    /// Stream offset of its first byte.
+    pub offset: u64,
     /// Now.
     pub at: At,
     /// Capture time of the chunk.
@@ -103,8 +105,8 @@ impl Framer {
     }
 
     /// Somewhere in a connection, of the network of `magic` if that is known.
-    pub fn in_the_middle(magic: Option<[u8; 4]>, offset: u64) -> Self {
-        Self { state: State::Scan(Scan::default()), offset, magic, legacy: false }
+    pub fn in_the_middle(magic: Option<[u8; 4]>) -> Self {
+        Self { state: State::Scan(Scan::default()), offset: 0, magic, legacy: false }
     }
 
     /// The network's magic, once known.
@@ -122,9 +124,22 @@ impl Framer {
         matches!(self.state, State::Header { .. } | State::Body(_))
     }
 
+    /// Whether it is examining what looks like a message.
+    pub fn is_candidate(&self) -> bool {
+        matches!(self.state, State::Candidate(_))
+    }
+
+    /// Bytes were left out, or may have been: looks for the next message.
+    pub fn doubt(&mut self) {
+        if !self.is_candidate() {
+            self.state = State::Scan(Scan::default());
+        }
+    }
+
     /// Takes the next bytes. `magics` are those to look for while the network is not known.
     #[inline]
     pub fn data(&mut self, bytes: &[u8], place: Place, magics: &[[u8; 4]], pool: &mut GatherPool, sink: &mut impl MessageSink) {
+        self.offset = place.offset;
         let mut leftover = self.run(bytes, place, magics, pool, sink);
         // Not recursion: hostile bytes could nest as deep as they are long.
         while let Some((buffer, from)) = leftover {
@@ -290,7 +305,6 @@ impl Framer {
 
     /// Bytes of the stream are missing (R60, R61).
     pub fn gap(&mut self, at: At, gap: &Gap, pool: &mut GatherPool, sink: &mut impl MessageSink) {
-        self.offset = gap.offset + gap.len;
         match &mut self.state {
             State::Body(body) => {
                 let left = body.header.length - body.got;
