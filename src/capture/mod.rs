@@ -9,17 +9,24 @@
 //! (what a file is), `replay` (several files as one stream).
 
 mod error;
+mod filter;
 mod note;
 mod open;
 mod pcap;
 mod pcapng;
+mod replay;
 mod resolution;
 mod scripted;
+mod walk;
 mod window;
 pub mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{CaptureError, Place};
 pub use note::{CaptureNote, Dropped};
+pub use replay::{Options, Replay};
 pub use scripted::Scripted;
 pub use window::{ByteOrder, MAX_RECORD};
 
