@@ -4,6 +4,32 @@
 //! It never sleeps and knows no clock: at the end of what there is now it
 //! returns `Ok(None)`, and may be asked again (a file that still grows).
 
+//!
+//! Reading order: `window` (bytes), `pcap` and `pcapng` (records), `open`
+//! (what a file is), `replay` (several files as one stream).
+
+mod error;
+mod filter;
+mod note;
+mod open;
+mod pcap;
+mod pcapng;
+mod replay;
+mod resolution;
+mod scripted;
+mod walk;
+mod window;
+pub mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{CaptureError, Place};
+pub use note::{CaptureNote, Dropped};
+pub use replay::{Options, Replay};
+pub use scripted::Scripted;
+pub use window::{ByteOrder, MAX_RECORD};
+
 use crate::time::Timestamp;
 
 /// Link type of a frame as in a capture file (LINKTYPE_…, tcpdump.org/linktypes.html), not a DLT.
@@ -23,4 +49,31 @@ pub struct Frame<'a> {
     pub wire_len: u32,
     /// The bytes that were captured.
     pub data: &'a [u8],
+}
+
+/// Something that hands out frames one at a time.
+pub trait PacketSource {
+    /// The next frame, or `None` at the end of what there is now.
+    ///
+    /// The frame before is given up by the call. After `None` the source may be
+    /// asked again. Whether an error ends the source is said by each source.
+    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError>;
+
+    /// How far the source has come.
+    fn progress(&self) -> Progress;
+}
+
+/// How far a source has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes read so far, as they lie on disk (compressed where the file is).
+    pub bytes_read: u64,
+    /// Bytes there are, as far as that is known: not for a pipe or a device.
+    pub bytes_total: Option<u64>,
+    /// Frames handed out so far.
+    pub frames: u64,
+    /// Files read to their end (or to their damage) so far.
+    pub files_done: u64,
+    /// Files of the source.
+    pub files_total: u64,
 }
