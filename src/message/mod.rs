@@ -1,1 +1,6 @@
 //! Bitcoin wire messages.
+
+pub mod hash;
+pub mod network;
+pub mod read;
+pub mod text;
