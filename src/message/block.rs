@@ -1,0 +1,117 @@
+//! `block`.
+
+use super::body::Body;
+use super::hash::Hash256;
+use super::headers::HeaderView;
+use super::read::{DecodeError, MAX_SIZE, Reader, compact_len};
+use super::tx::{Input, MIN_TX, Transactions, TxSink, scan};
+
+/// The `block` message. Its transactions are walked by [`transactions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Hash of the block.
+    pub hash: Hash256,
+    /// Hash of its parent.
+    pub prev: Hash256,
+    /// Block version.
+    pub version: i32,
+    /// Header time, seconds since 1970.
+    pub time: u32,
+    /// Number of transactions.
+    pub tx_count: u32,
+    /// Size in bytes.
+    pub size: u32,
+    /// Size without witnesses, in bytes.
+    pub stripped_size: u32,
+    /// Weight units (BIP 141).
+    pub weight: u32,
+    /// Height in the coinbase (BIP 34).
+    pub height: Option<u32>,
+}
+
+/// The header at the start of the `payload` of a `block`, `cmpctblock` or `merkleblock`.
+pub fn header(payload: &[u8]) -> Option<HeaderView<'_>> {
+    payload.first_chunk().map(HeaderView)
+}
+
+/// The transactions of the `payload` of a `block` that decoded.
+pub fn transactions(payload: &[u8]) -> Transactions<'_> {
+    let mut reader = Reader::new(payload);
+    begin(&mut reader).map_or(Transactions::NONE, |(_, left)| Transactions { reader, left })
+}
+
+fn begin<'a>(r: &mut Reader<'a>) -> Result<(HeaderView<'a>, usize), DecodeError> {
+    let header = HeaderView(r.array("block header")?);
+    Ok((header, r.count(MAX_SIZE as usize, MIN_TX, "transactions")?))
+}
+
+/// Keeps the script of the first input.
+#[derive(Default)]
+pub(super) struct CoinbaseScript<'a>(Option<&'a [u8]>);
+
+impl<'a> TxSink<'a> for CoinbaseScript<'a> {
+    #[inline]
+    fn input(&mut self, index: u32, input: Input<'a>) {
+        if index == 0 && input.is_null() {
+            self.0 = Some(input.script);
+        }
+    }
+}
+
+impl CoinbaseScript<'_> {
+    /// The height it starts with, for blocks of version 2 and above (BIP 34).
+    ///
+    /// Below height 227 931 of the main network the rule was not yet enforced, and a version 2 block
+    /// may start with another number: there the parent's height must confirm it.
+    pub(super) fn height(&self, block_version: i32) -> Option<u32> {
+        if block_version < 2 {
+            return None;
+        }
+        bip34_height(self.0?)
+    }
+}
+
+/// The number pushed first by a coinbase `script`, when it is one that BIP 34 can make.
+pub fn bip34_height(script: &[u8]) -> Option<u32> {
+    let (&opcode, rest) = script.split_first()?;
+    match opcode {
+        // OP_1 to OP_16: heights 1 to 16, on test networks only.
+        0x51..=0x60 => Some(u32::from(opcode - 0x50)),
+        1..=5 => {
+            let bytes = rest.get(..usize::from(opcode))?;
+            let (&top, low) = bytes.split_last()?;
+            // Minimal and not negative: the sign bit is clear, and no superfluous zero byte on top.
+            let padded = top == 0 && low.last().is_none_or(|b| b & 0x80 == 0);
+            if top & 0x80 != 0 || padded {
+                return None;
+            }
+            let value = bytes.iter().rev().fold(0_u64, |n, &b| n << 8 | u64::from(b));
+            u32::try_from(value).ok().filter(|&n| n > 16)
+        }
+        _ => None,
+    }
+}
+
+/// `block`: walks all transactions, so that a malformed one is an error with its offset.
+pub(super) fn decode(r: &mut Reader<'_>, _: &[u8; 32]) -> Result<Body, DecodeError> {
+    let start = r.offset();
+    let (header, count) = begin(r)?;
+    let mut stripped = 80 + compact_len(count as u64);
+    let mut coinbase = CoinbaseScript::default();
+    for index in 0..count {
+        let tx = if index == 0 { scan(r, &mut coinbase)? } else { scan(r, &mut ())? };
+        stripped += tx.stripped_size();
+    }
+    let size = r.offset() - start;
+    Ok(Body::Block(Block {
+        hash: header.hash(),
+        prev: header.prev(),
+        version: header.version(),
+        time: header.time(),
+        tx_count: count as u32,
+        size: size as u32,
+        stripped_size: stripped as u32,
+        weight: (stripped * 3 + size) as u32,
+        height: coinbase.height(header.version()),
+    }))
+}
