@@ -268,7 +268,7 @@ impl MessageSink for Sink<'_> {
         let (body, trailing) = if raw.truncated {
             (Ok(Body::Unknown), 0)
         } else {
-            match body::decode(command, raw.payload, &raw.hash) {
+            match body::decode(command, raw.payload, &raw.hash.0) {
                 Ok((body, trailing)) => (Ok(body), trailing),
                 Err(e) => (Err(e), 0),
             }

@@ -4,6 +4,10 @@
 //! payload into a [`body::Body`], the owned, `Send` digest of what it says.
 //! Lists (inventory, addresses, headers, transactions) stay in the payload
 //! and are walked there by the `entries` functions of their modules.
+//!
+//! From streams to messages: [`transport`] (v1, v2 or neither), [`header`],
+//! [`framer`] with [`gather`] and [`resync`], [`connections`] (the handler of
+//! the flow stage), [`event`] (what goes on to the node).
 
 pub mod addr;
 pub mod block;
@@ -11,9 +15,14 @@ pub mod bloom;
 pub mod body;
 pub mod command;
 pub mod compact;
+pub mod connections;
+pub mod event;
 pub mod fields;
 pub mod filters;
+pub mod framer;
+pub mod gather;
 pub mod hash;
+pub mod header;
 pub mod headers;
 pub mod info;
 pub mod inventory;
@@ -23,7 +32,10 @@ pub mod package;
 pub mod ping;
 pub mod read;
 pub mod recon;
+pub mod resync;
 pub mod text;
+pub mod transport;
+pub mod trouble;
 pub mod tx;
 pub mod version;
 
