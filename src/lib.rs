@@ -4,4 +4,5 @@ pub mod decode;
 pub mod health;
 pub mod message;
 pub mod series;
+pub mod sink;
 pub mod time;
