@@ -5,4 +5,5 @@ pub mod flow;
 pub mod health;
 pub mod message;
 pub mod series;
+pub mod sink;
 pub mod time;

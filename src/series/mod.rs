@@ -4,6 +4,8 @@
 //! help. The store's tables, `btcdmon series` and `docs/series.md` are made
 //! from this description.
 
+pub mod reference;
+
 use crate::time::Timestamp;
 
 /// How a figure is known.
