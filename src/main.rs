@@ -1,2 +1,7 @@
 //! The program: parse the command line, run, exit with a status.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    btcdmon::cli::main()
+}

@@ -32,7 +32,7 @@ crate::vocabulary! {
 
 crate::vocabulary! {
     /// Why bytes of a stream are missing.
-    pub enum GapCause {
+    pub enum GapCause in "gaps_" {
         Acked = "acked": "The receiver acknowledged bytes that were never captured (after a grace of 250 ms or 64 segments).",
         OneSided = "one_sided": "No acknowledgment is captured for this direction and the hole is older than 1 s.",
         BufferCap = "buffer_cap": "More than 4 MiB or 4096 segments were held back beyond the hole.",
@@ -40,6 +40,19 @@ crate::vocabulary! {
         SnapLength = "snap_length": "The capture cut the frame (snap length).",
         Resync = "resync": "The sequence numbers jumped; three segments in a row agreed on the new place.",
         AtClose = "at_close": "The conversation ended with the hole open.",
+    }
+}
+
+crate::vocabulary! {
+    /// [`GapCause`] again, as the names of byte counts.
+    pub enum GapBytes in "gap_bytes_" {
+        Acked = "acked": "Bytes of those gaps, as far as their size is known.",
+        OneSided = "one_sided": "Bytes of those gaps, as far as their size is known.",
+        BufferCap = "buffer_cap": "Bytes of those gaps, as far as their size is known.",
+        MemoryCap = "memory_cap": "Bytes of those gaps, as far as their size is known.",
+        SnapLength = "snap_length": "Bytes of those gaps, as far as their size is known.",
+        Resync = "resync": "Bytes of those gaps, as far as their size is known.",
+        AtClose = "at_close": "Bytes of those gaps, as far as their size is known.",
     }
 }
 

@@ -8,7 +8,7 @@ use super::gather::{GATHER_CAP, GatherPool};
 use super::network::Network;
 use super::transport::{Magics, OpaqueEvidence, Opening, Prefix, Transport, V2_KEY, prefix};
 use super::trouble::Trouble;
-use crate::flow::{Action, At, Chunk, CloseReason, Conversation, DirectionStats, Gap, Side, StreamHandler};
+use crate::flow::{Action, At, Chunk, CloseReason, Conversation, DirectionStats, Gap, GapCause, Side, StreamHandler};
 use crate::flow::handler::RoleEvidence;
 use crate::health::Tally;
 use crate::time::Timestamp;
@@ -20,6 +20,8 @@ pub struct Connections {
     ports: Arc<[u16]>,
     pool: GatherPool,
     tally: Tally<Trouble>,
+    gaps: Tally<GapCause>,
+    gap_bytes: Tally<GapCause>,
     events: Vec<Event>,
 }
 
@@ -46,7 +48,17 @@ pub struct Connection {
 impl Connections {
     /// No connection yet. `ports` are those on which v2 is looked for, sorted.
     pub fn new(magics: Magics, ports: Arc<[u16]>) -> Self {
-        Self { magics, ports, pool: GatherPool::new(GATHER_CAP), tally: Tally::default(), events: Vec::new() }
+        Self { magics, ports, pool: GatherPool::new(GATHER_CAP), tally: Tally::default(), gaps: Tally::default(), gap_bytes: Tally::default(), events: Vec::new() }
+    }
+
+    /// Gaps so far.
+    pub fn gaps(&self) -> &Tally<GapCause> {
+        &self.gaps
+    }
+
+    /// Their bytes, as far as known.
+    pub fn gap_bytes(&self) -> &Tally<GapCause> {
+        &self.gap_bytes
     }
 
     /// What was wrong so far.
@@ -202,6 +214,8 @@ impl StreamHandler for Connections {
     }
 
     fn gap(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, gap: Gap) -> Action {
+        self.gaps.count(gap.cause);
+        self.gap_bytes.add(gap.cause, gap.len);
         if let Phase::Opening(_) = &s.phase {
             // The first bytes are lost: go on as if joined in the middle.
             s.framers = Some(Box::new([Framer::in_the_middle(None), Framer::in_the_middle(None)]));

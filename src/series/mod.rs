@@ -4,7 +4,12 @@
 //! help. The store's tables, `btcdmon series` and `docs/series.md` are made
 //! from this description.
 
+pub mod bandwidth;
+pub mod msg;
+pub mod peers;
 pub mod reference;
+pub mod sensor;
+pub mod visibility;
 
 use crate::time::Timestamp;
 
@@ -101,5 +106,51 @@ pub struct Point {
     pub values: Vec<Value>,
 }
 
+impl From<u64> for Value {
+    /// Counters stay far below 2⁶³; beyond it the largest integer stands.
+    fn from(n: u64) -> Self {
+        Self::Integer(i64::try_from(n).unwrap_or(i64::MAX))
+    }
+}
+
+/// An integer column.
+const fn integer(name: &'static str, kind: Kind, unit: &'static str, help: &'static str) -> Column {
+    Column { name, kind_of_value: Type::Integer, kind, unit, tag: false, help }
+}
+
+/// A tag.
+const fn tag(name: &'static str, kind: Kind, help: &'static str) -> Column {
+    Column { name, kind_of_value: Type::Text, kind, unit: "", tag: true, help }
+}
+
 /// Every series, in the order of the reference.
-pub const SERIES: &[Series] = &[];
+pub const SERIES: &[Series] = &[
+    bandwidth::BANDWIDTH,
+    msg::MSG_RECV,
+    msg::MSG_RECV_BYTES,
+    msg::MSG_SENT,
+    msg::MSG_SENT_BYTES,
+    peers::PEERS,
+    visibility::VISIBILITY,
+    sensor::SENSOR,
+];
+
+/// Places in [`SERIES`].
+pub mod id {
+    /// `bandwidth`
+    pub const BANDWIDTH: usize = 0;
+    /// `msg_recv`
+    pub const MSG_RECV: usize = 1;
+    /// `msg_recv_bytes`
+    pub const MSG_RECV_BYTES: usize = 2;
+    /// `msg_sent`
+    pub const MSG_SENT: usize = 3;
+    /// `msg_sent_bytes`
+    pub const MSG_SENT_BYTES: usize = 4;
+    /// `peers`
+    pub const PEERS: usize = 5;
+    /// `visibility`
+    pub const VISIBILITY: usize = 6;
+    /// `sensor`
+    pub const SENSOR: usize = 7;
+}

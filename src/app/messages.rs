@@ -1,0 +1,111 @@
+//! What `btcdmon messages` prints: one message a line.
+
+use crate::message::body::Body;
+use crate::message::command::Command;
+use crate::message::event::Message;
+use crate::message::{fields, info, text};
+use crate::node::SeenMessage;
+use serde_json::{Map, Value};
+use std::io::{self, Write};
+
+/// How messages are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// A table like tshark's.
+    Text,
+}
+
+/// Name of a message as on the wire; bytes of an unknown one are printable already.
+fn name(m: &Message) -> &str {
+    m.unknown_name.as_deref().unwrap_or(m.command.name())
+}
+
+/// Prints one message.
+pub fn print(out: &mut impl Write, format: Format, seen: &SeenMessage<'_>) -> io::Result<()> {
+    match format {
+        Format::Json => print_json(out, seen),
+        Format::Text => print_text(out, seen),
+    }
+}
+
+/// The head of the table.
+pub fn print_head(out: &mut impl Write, format: Format) -> io::Result<()> {
+    if format == Format::Text {
+        writeln!(out, "{:>9}  {:<30}  {:<24} {:<2} {:<28}  {:<12} {:>9}  info", "frame", "time (UTC)", "node", "", "peer", "command", "bytes")?;
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut s, b| {
+        let _ = write!(s, "{b:02x}");
+        s
+    })
+}
+
+fn print_json(out: &mut impl Write, seen: &SeenMessage<'_>) -> io::Result<()> {
+    let m = seen.message;
+    let mut o = Map::new();
+    let mut put = |k: &str, v: Value| {
+        o.insert(k.to_owned(), v);
+    };
+    put("time", seen.at.time.nanos().into());
+    put("packet", seen.at.index.0.into());
+    put("node", seen.node.into());
+    put("peer", seen.peer.to_string().into());
+    put("direction", seen.direction.name().into());
+    put("transport", "v1".into());
+    put("network", seen.network.map_or(Value::Null, |n| n.to_string().into()));
+    put("connection", seen.connection.0.into());
+    put("command", name(m).into());
+    put("payload_bytes", m.payload_bytes.into());
+    put("checksum", m.checksum.map_or(Value::Null, |c| hex(&c).into()));
+    put("checksum_valid", m.checksum_valid.into());
+    put("truncated", m.truncated.into());
+    put("stream_offset", m.offset.into());
+    if m.first != seen.at.time {
+        put("first_byte_time", m.first.nanos().into());
+    }
+    if m.truncated {
+        put("missing_bytes", m.missing.into());
+    }
+    if m.trailing > 0 {
+        put("trailing_bytes", m.trailing.into());
+    }
+    match &m.body {
+        Ok(body) => fields::fields(body, &mut o),
+        Err(e) => {
+            o.insert("error".to_owned(), e.to_string().into());
+            o.insert("error_offset".to_owned(), e.offset.into());
+        }
+    }
+    serde_json::to_writer(&mut *out, &o)?;
+    out.write_all(b"\n")
+}
+
+fn print_text(out: &mut impl Write, seen: &SeenMessage<'_>) -> io::Result<()> {
+    let m = seen.message;
+    let arrow = match seen.direction {
+        crate::node::Direction::Recv => "<-",
+        crate::node::Direction::Sent => "->",
+    };
+    let mut notes = String::new();
+    if m.truncated {
+        notes = format!("truncated, {} bytes missing", m.missing);
+    } else if !m.checksum_valid {
+        "wrong checksum".clone_into(&mut notes);
+    }
+    let info = match &m.body {
+        Err(e) => format!("does not decode: {e}"),
+        Ok(Body::Unknown) if m.truncated || m.command != Command::UNKNOWN => String::new(),
+        Ok(body) => info::line(name(m), body),
+    };
+    let sep = if notes.is_empty() || info.is_empty() { "" } else { "; " };
+    let node = text::escape(seen.node.as_bytes());
+    let (frame, time, peer) = (seen.at.index.0, seen.at.time.to_string(), seen.peer.to_string());
+    writeln!(out, "{frame:>9}  {time:<30}  {node:<24} {arrow} {peer:<28}  {:<12} {:>9}  {notes}{sep}{info}", name(m), m.payload_bytes)
+}

@@ -1,0 +1,175 @@
+//! A replay: from files to results.
+
+use super::inline::{Inline, Settings};
+use super::messages::{self, Format};
+use super::progress::{Bar, EVERY};
+use super::shutdown::Shutdown;
+use crate::capture::{Options, PacketSource as _, Replay};
+use crate::message::command::Command;
+use crate::node::{Output, Report, SeenMessage};
+use crate::series::{Point, SERIES};
+use crate::sink::Store;
+use anyhow::{Context as _, Result};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How often a growing file is looked at.
+const FOLLOW: Duration = Duration::from_millis(200);
+
+/// What to replay and where to.
+pub struct Job {
+    /// Files, folders, `-`.
+    pub files: Vec<PathBuf>,
+    /// How to read them.
+    pub capture: Options,
+    /// What the stages need to know.
+    pub settings: Settings,
+    /// The store to fill, and the sensor's name in it.
+    pub store: Option<(PathBuf, String)>,
+    /// Show no progress bar.
+    pub quiet: bool,
+}
+
+/// What came of it.
+pub struct Outcome {
+    /// What was seen.
+    pub report: Report,
+    /// Files that ended early.
+    pub damage: Vec<String>,
+    /// Files of folders that are no captures.
+    pub ignored: u64,
+    /// Frames that the filter left out.
+    pub filtered: u64,
+    /// Bytes read from disk.
+    pub bytes_read: u64,
+    /// An interrupt ended it.
+    pub interrupted: bool,
+}
+
+/// Which messages to print, and how.
+pub struct Listing<W> {
+    /// Where to.
+    pub out: W,
+    /// How.
+    pub format: Format,
+    /// Only these commands; empty: all.
+    pub commands: Vec<String>,
+}
+
+/// Results on their way to the store and to the terminal.
+struct Results<W> {
+    store: Option<Store>,
+    listing: Option<Listing<W>>,
+    /// The first thing that went wrong; the run ends there, what was stored stays.
+    failed: Option<anyhow::Error>,
+    /// Whoever reads the listing has gone.
+    closed: bool,
+}
+
+impl<W: Write> Results<W> {
+    fn printed(&mut self, result: io::Result<()>) {
+        match result {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => self.closed = true,
+            Err(e) => {
+                self.failed.get_or_insert(anyhow::Error::new(e).context("cannot write the messages"));
+            }
+        }
+    }
+
+    fn stored(&mut self, result: Result<(), crate::sink::StoreError>) {
+        if let Err(e) = result {
+            self.failed.get_or_insert(e.into());
+        }
+    }
+
+    fn ended(&self) -> bool {
+        self.failed.is_some() || self.closed
+    }
+}
+
+impl<W: Write> Output for Results<W> {
+    fn message(&mut self, seen: &SeenMessage<'_>) {
+        let Some(l) = self.listing.as_mut().filter(|_| !self.closed) else { return };
+        let m = seen.message;
+        let name = m.unknown_name.as_deref().unwrap_or(m.command.name());
+        if l.commands.is_empty() || l.commands.iter().any(|c| c == name || (c == "unknown" && m.command == Command::UNKNOWN)) {
+            let result = messages::print(&mut l.out, l.format, seen);
+            self.printed(result);
+        }
+    }
+
+    fn point(&mut self, point: Point) {
+        if let Some(store) = self.store.as_mut().filter(|_| self.failed.is_none()) {
+            let result = store.write(&[point]);
+            self.stored(result);
+        }
+    }
+
+    fn interval(&mut self, points: Vec<Point>) {
+        if let Some(store) = self.store.as_mut().filter(|_| self.failed.is_none()) {
+            let result = store.write(&points).and_then(|()| store.commit());
+            self.stored(result);
+        }
+    }
+}
+
+/// Replays `job`; messages go to `listing`.
+pub fn replay<W: Write>(job: &Job, listing: Option<Listing<W>>, shutdown: &Shutdown) -> Result<Outcome> {
+    let mut source = Replay::open(&job.files, job.capture.clone())?;
+    let store = match &job.store {
+        Some((path, sensor)) => Some(Store::open(path, sensor, SERIES)?),
+        None => None,
+    };
+    let mut results = Results { store, listing, failed: None, closed: false };
+    if let Some(l) = &mut results.listing {
+        let head = messages::print_head(&mut l.out, l.format);
+        results.printed(head);
+    }
+    let mut stages = Inline::new(&job.settings);
+    let bar = Bar::new(job.quiet, source.progress().bytes_total);
+    let mut frames = 0_u64;
+    while !shutdown.requested() && !results.ended() {
+        let dropped = source.dropped();
+        match source.next_frame() {
+            Ok(Some(frame)) => stages.frame(&frame, dropped, &mut results),
+            Ok(None) if job.capture.follow => {
+                if let Some(l) = &mut results.listing {
+                    let flushed = l.out.flush();
+                    results.printed(flushed);
+                }
+                std::thread::sleep(FOLLOW);
+            }
+            Ok(None) => break,
+            Err(e) => {
+                results.failed = Some(e.into());
+            }
+        }
+        frames += 1;
+        if frames.is_multiple_of(EVERY) {
+            bar.show(&source.progress());
+        }
+    }
+    bar.finish();
+    let report = stages.finish(source.dropped(), &mut results);
+    if let Some(l) = &mut results.listing {
+        let flushed = l.out.flush();
+        results.printed(flushed);
+    }
+    if let Some(store) = results.store.take() {
+        let closed = store.close();
+        results.stored(closed);
+    }
+    if let Some(e) = results.failed {
+        return Err(e).context("the replay stopped early; what was stored before stays");
+    }
+    Ok(Outcome {
+        report,
+        damage: source.damage().iter().map(ToString::to_string).collect(),
+        ignored: source.ignored(),
+        filtered: source.filtered(),
+        bytes_read: source.progress().bytes_read,
+        interrupted: shutdown.requested(),
+    })
+}

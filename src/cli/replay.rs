@@ -1,0 +1,110 @@
+//! `btcdmon replay` and `btcdmon messages`.
+
+use super::FAILURE;
+use super::args::{InputArgs, MessagesArgs, ReplayArgs};
+use crate::app::inline::Settings;
+use crate::app::run::{self, Job, Listing, Outcome};
+use crate::app::shutdown::Shutdown;
+use crate::capture::Options;
+use crate::flow::Limits;
+use crate::flow::partition::PARTITIONS;
+use crate::message::network::Network;
+use crate::message::transport::Magics;
+use crate::node::Config;
+use crate::sink::summary;
+use crate::time::SECOND;
+use anyhow::Result;
+use serde_json::json;
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Bytes buffered before standard output.
+const BUFFER: usize = 64 * 1024;
+
+fn job(input: &InputArgs, interval: i64) -> Job {
+    let mut ports: Vec<u16> = Network::NAMED.iter().filter_map(|n| n.default_port()).chain(input.port.iter().copied()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let ports: Arc<[u16]> = ports.into();
+    let magics: Vec<_> = input.magic.iter().map(|n| n.magic()).collect();
+    let limits = Limits { conversations: input.max_connections as usize / PARTITIONS, ..Limits::default() };
+    Job {
+        files: input.files.clone(),
+        capture: Options { follow: input.follow, filter: input.filter.clone() },
+        settings: Settings {
+            ports: Arc::clone(&ports),
+            magics: Magics::new(&magics),
+            checksums: input.checksums,
+            limits,
+            node: Config { nodes: input.node.clone(), interval, ports },
+        },
+        store: None,
+        quiet: input.quiet,
+    }
+}
+
+/// Damage and oddities of the input go to standard error; they decide the exit status.
+fn conclude(outcome: &Outcome) -> ExitCode {
+    for damage in &outcome.damage {
+        eprintln!("btcdmon: {damage}");
+    }
+    if outcome.ignored > 0 {
+        eprintln!("btcdmon: note: {} files in the given folders are no captures and were left alone", outcome.ignored);
+    }
+    if outcome.damage.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) }
+}
+
+/// `btcdmon replay`
+pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
+    let mut job = job(&args.input, args.interval);
+    if let Some(path) = &args.store {
+        let sensor = args.sensor.clone().unwrap_or_else(host_name);
+        job.store = Some((path.clone(), sensor));
+    }
+    let outcome = run::replay::<io::Sink>(&job, None, &Shutdown::listen())?;
+    let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    if args.json {
+        let mut object = serde_json::to_value(&outcome.report)?;
+        if let Some(o) = object.as_object_mut() {
+            o.insert("files".to_owned(), json!(args.input.files));
+            o.insert("damage".to_owned(), json!(outcome.damage));
+            o.insert("files_ignored".to_owned(), json!(outcome.ignored));
+            o.insert("frames_filtered".to_owned(), json!(outcome.filtered));
+            o.insert("interrupted".to_owned(), json!(outcome.interrupted));
+        }
+        serde_json::to_writer_pretty(&mut out, &object)?;
+        writeln!(out)?;
+    } else {
+        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let style = summary::Style { colour };
+        summary::print(&mut out, &outcome.report, outcome.filtered, style)?;
+        if let Some(path) = &args.store {
+            writeln!(out, "\nStored in {0}. Next: btcdmon query --store {0} \"SELECT * FROM bandwidth\"", path.display())?;
+        }
+    }
+    out.flush()?;
+    Ok(conclude(&outcome))
+}
+
+/// `btcdmon messages`
+pub fn messages(args: &MessagesArgs) -> Result<ExitCode> {
+    let job = job(&args.input, 10 * SECOND);
+    for name in &args.command {
+        let known = crate::message::command::Command::from_name(name).is_some() || name == "unknown";
+        if !known {
+            eprintln!("btcdmon: note: `{name}` is no command that the sensor knows; messages of that name are shown if there are any");
+        }
+    }
+    let out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    let listing = Listing { out, format: args.format, commands: args.command.clone() };
+    let outcome = run::replay(&job, Some(listing), &Shutdown::listen())?;
+    Ok(conclude(&outcome))
+}
+
+/// The host's name, as the kernel has it.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "sensor".to_owned() } else { name.to_owned() }
+}

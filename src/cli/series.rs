@@ -1,0 +1,36 @@
+//! `btcdmon series`
+
+use super::args::SeriesArgs;
+use crate::series::{SERIES, Series, reference};
+use anyhow::{Result, bail};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// Runs it.
+pub fn run(args: &SeriesArgs) -> Result<ExitCode> {
+    let chosen: Vec<Series> = match &args.name {
+        None => SERIES.to_vec(),
+        Some(name) => match reference::find(SERIES, name) {
+            Some(series) => vec![*series],
+            None => {
+                let names: Vec<_> = SERIES.iter().map(|s| s.name).collect();
+                bail!("there is no series `{name}`; there are {}", names.join(", "));
+            }
+        },
+    };
+    let text = if args.json {
+        reference::json(&chosen)
+    } else if args.markdown {
+        reference::markdown(&chosen)
+    } else if args.name.is_some() {
+        chosen.iter().map(reference::describe).collect()
+    } else {
+        reference::overview(&chosen)
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        writeln!(out)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,242 @@
+//! Sums and gauges of one watched node.
+
+use super::connection::Connection;
+use super::view::Direction;
+use crate::flow::{DirectionStats, Side};
+use crate::message::command::COMMANDS;
+use crate::message::network::Network;
+use crate::message::transport::Transport;
+use crate::message::version::Version;
+use crate::series::msg::PerCommand;
+use crate::series::peers::Gauges;
+use crate::series::visibility::Share;
+use crate::series::{Point, Value, bandwidth, id, msg, peers, visibility};
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Distinct user agents kept a day; the others are `other` (they are tags, and peers choose them).
+pub const USER_AGENTS: usize = 500;
+/// What stands for user agents beyond the cap.
+pub const OTHER: &str = "other";
+/// Nanoseconds in a day.
+const DAY: i64 = 86_400 * crate::time::SECOND;
+/// Names of unknown commands kept; the others are counted under [`OTHER`].
+pub const UNKNOWN_NAMES: usize = 64;
+
+/// Networks kept.
+const NETWORKS: usize = 8;
+
+/// The transports, in the order of the series `visibility`.
+pub const TRANSPORTS: [&str; 4] = ["v1", "v2", "unknown", "not_bitcoin"];
+
+/// Place of a transport in [`TRANSPORTS`].
+pub fn place(transport: Transport) -> usize {
+    match transport {
+        Transport::V1(_) => 0,
+        Transport::V2 => 1,
+        Transport::Unknown => 2,
+        Transport::NotBitcoin => 3,
+    }
+}
+
+/// Counts of messages of one direction.
+#[derive(Clone, Debug)]
+pub struct Messages {
+    /// Messages.
+    pub count: PerCommand,
+    /// Their bytes, headers included.
+    pub bytes: PerCommand,
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        Self { count: [0; COMMANDS.len() + 1], bytes: [0; COMMANDS.len() + 1] }
+    }
+}
+
+impl Messages {
+    fn add(&mut self, command: usize, bytes: u64) {
+        self.count[command] += 1;
+        self.bytes[command] += bytes;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for i in 0..self.count.len() {
+            self.count[i] += other.count[i];
+            self.bytes[i] += other.bytes[i];
+        }
+    }
+}
+
+/// One watched node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Bytes to it.
+    pub recv: DirectionStats,
+    /// Bytes from it.
+    pub sent: DirectionStats,
+    /// Messages since the start, closed intervals only; by [`Direction`].
+    pub messages: [Messages; 2],
+    /// Of the running interval.
+    interval: [Messages; 2],
+    /// Gauges now.
+    pub gauges: Gauges,
+    /// By transport.
+    pub shares: [Share; 4],
+    /// Messages whose payload did not decode, truncated ones, wrong checksums.
+    pub faulty: u64,
+    /// Networks of its readable connections, by magic.
+    pub networks: Vec<Network>,
+    /// Names of unknown commands.
+    pub unknown: BTreeMap<Box<str>, u64>,
+    /// User agents of the day, and how often each was said.
+    agents: BTreeSet<String>,
+    agents_day: i64,
+    /// User agents since the start, for the report.
+    pub agent_counts: BTreeMap<String, u64>,
+    /// Time of the last event point, so that no two share one.
+    last_event: Timestamp,
+}
+
+impl Node {
+    /// A node of which nothing was seen.
+    pub fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            recv: DirectionStats::default(),
+            sent: DirectionStats::default(),
+            messages: Default::default(),
+            interval: Default::default(),
+            gauges: Gauges::default(),
+            shares: Default::default(),
+            faulty: 0,
+            networks: Vec::new(),
+            unknown: BTreeMap::new(),
+            agents: BTreeSet::new(),
+            agents_day: i64::MIN,
+            agent_counts: BTreeMap::new(),
+            last_event: Timestamp::from_nanos(i64::MIN),
+        }
+    }
+
+    /// Adds what a connection's figures grew by. `side` is the node's.
+    pub fn grow(&mut self, c: &Connection, side: Side, growth: &[DirectionStats; 2], transport: Transport) {
+        let (sent, recv) = (&growth[side as usize], &growth[side.other() as usize]);
+        let share = &mut self.shares[place(transport)];
+        share.bytes_recv += recv.payload_bytes;
+        share.bytes_sent += sent.payload_bytes;
+        if c.is_bitcoin() {
+            self.recv_sent(recv, sent);
+        }
+    }
+
+    /// Adds to the bytes of its Bitcoin connections.
+    pub fn recv_sent(&mut self, recv: &DirectionStats, sent: &DirectionStats) {
+        add(&mut self.recv, recv);
+        add(&mut self.sent, sent);
+    }
+
+    /// Replaces what a connection adds to the gauges.
+    pub fn recount(&mut self, before: &Gauges, after: &Gauges) {
+        let g = &mut self.gauges;
+        g.total = g.total + after.total - before.total;
+        g.inbound = g.inbound + after.inbound - before.inbound;
+        g.fullnode = g.fullnode + after.fullnode - before.fullnode;
+        g.spv = g.spv + after.spv - before.spv;
+        g.readable = g.readable + after.readable - before.readable;
+    }
+
+    /// Notes a network; a few, since a peer may claim any magic.
+    pub fn network(&mut self, network: Network) {
+        if self.networks.len() < NETWORKS && !self.networks.contains(&network) {
+            self.networks.push(network);
+        }
+    }
+
+    /// Counts a message.
+    pub fn message(&mut self, direction: Direction, command: usize, bytes: u64, unknown: Option<&str>) {
+        self.interval[direction as usize].add(command, bytes);
+        if let Some(name) = unknown {
+            let known = self.unknown.contains_key(name) || self.unknown.len() < UNKNOWN_NAMES;
+            *self.unknown.entry(if known { name } else { OTHER }.into()).or_default() += 1;
+        }
+    }
+
+    /// The point of a peer's `version`.
+    pub fn version_point(&mut self, time: Timestamp, inbound: bool, version: &Version, connection: u64) -> Point {
+        let day = time.floor(DAY).nanos();
+        if day != self.agents_day {
+            self.agents_day = day;
+            self.agents.clear();
+        }
+        let mut agent = version.user_agent_text();
+        if !self.agents.contains(&agent) {
+            if self.agents.len() < USER_AGENTS {
+                self.agents.insert(agent.clone());
+            } else {
+                OTHER.clone_into(&mut agent);
+            }
+        }
+        if self.agent_counts.len() < USER_AGENTS || self.agent_counts.contains_key(&agent) {
+            *self.agent_counts.entry(agent.clone()).or_default() += 1;
+        } else {
+            *self.agent_counts.entry(OTHER.to_owned()).or_default() += 1;
+        }
+        let direction = if inbound { "inbound" } else { "outbound" };
+        let time = self.event_time(time);
+        self.point(id::PEERS, time, peers::event(direction, &agent, version, connection))
+    }
+
+    /// `time`, or as much later as it takes to be alone.
+    fn event_time(&mut self, time: Timestamp) -> Timestamp {
+        let time = if time > self.last_event { time } else { self.last_event.plus(1) };
+        self.last_event = time;
+        time
+    }
+
+    fn point(&self, series: usize, time: Timestamp, values: Vec<Value>) -> Point {
+        Point { series, time, node: Arc::clone(&self.name), values }
+    }
+
+    /// The points of the interval that ends at `time`; the next interval begins.
+    pub fn close_interval(&mut self, time: Timestamp, out: &mut Vec<Point>) {
+        out.push(self.point(id::BANDWIDTH, time, bandwidth::values(&self.recv, &self.sent)));
+        let interval = std::mem::take(&mut self.interval);
+        let series = [(id::MSG_RECV, id::MSG_RECV_BYTES), (id::MSG_SENT, id::MSG_SENT_BYTES)];
+        for (messages, (count, bytes)) in interval.iter().zip(series) {
+            out.push(self.point(count, time, msg::values("v1", &messages.count)));
+            out.push(self.point(bytes, time, msg::values("v1", &messages.bytes)));
+        }
+        for (total, messages) in self.messages.iter_mut().zip(&interval) {
+            total.merge(messages);
+        }
+        out.push(self.point(id::PEERS, time, peers::gauges(&self.gauges)));
+        for (name, share) in TRANSPORTS.iter().zip(&self.shares) {
+            out.push(self.point(id::VISIBILITY, time, visibility::values(name, share)));
+        }
+    }
+}
+
+fn add(sum: &mut DirectionStats, growth: &DirectionStats) {
+    sum.packets += growth.packets;
+    sum.wire_bytes += growth.wire_bytes;
+    sum.payload_bytes += growth.payload_bytes;
+    sum.retransmitted_bytes += growth.retransmitted_bytes;
+    sum.gaps += growth.gaps;
+    sum.gap_bytes += growth.gap_bytes;
+}
+
+/// What `now` has more than `before`, of cumulative figures.
+pub fn growth(before: &DirectionStats, now: &DirectionStats) -> DirectionStats {
+    DirectionStats {
+        packets: now.packets - before.packets,
+        wire_bytes: now.wire_bytes - before.wire_bytes,
+        payload_bytes: now.payload_bytes - before.payload_bytes,
+        retransmitted_bytes: now.retransmitted_bytes - before.retransmitted_bytes,
+        gaps: now.gaps - before.gaps,
+        gap_bytes: now.gap_bytes - before.gap_bytes,
+    }
+}

@@ -1,0 +1,424 @@
+//! The node stage: events in, messages and points out.
+
+use super::connection::Connection;
+use super::report::Report;
+use super::spec::NodeSpec;
+use super::totals::{Node, growth, place};
+use super::watch::Watch;
+use crate::flow::{At, CloseReason, Conversation, DirectionStats, PacketIndex};
+use crate::message::body::Body;
+use crate::message::command::Command;
+use crate::message::event::{Event, Message, What};
+use crate::message::network::Network;
+use crate::message::transport::Transport;
+use crate::series::sensor::{self, Counters};
+use crate::series::{Point, id};
+use crate::time::{SECOND, Timestamp};
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Events kept at most while the nodes are being found.
+const LEARN_EVENTS: usize = 100_000;
+/// Capture time for finding the nodes, ns.
+const LEARN_TIME: i64 = 60 * SECOND;
+/// Ended connections stay known this long: their last figures are still to come, ns.
+const REMEMBER: i64 = 30 * SECOND;
+/// Ended connections that stay known at most.
+const REMEMBERED: usize = 65_536;
+/// A v2 attempt without answer and a v1 connection within this time are one fallback, ns.
+const FALLBACK: i64 = 60 * SECOND;
+/// v2 attempts without answer that are remembered at most.
+const ATTEMPTS: usize = 4096;
+
+/// What the node stage needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The watched nodes; empty: they are found.
+    pub nodes: Vec<NodeSpec>,
+    /// Length of an interval, ns.
+    pub interval: i64,
+    /// Bitcoin ports, sorted.
+    pub ports: Arc<[u16]>,
+}
+
+/// Seen from the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the node.
+    Recv = 0,
+    /// From the node.
+    Sent = 1,
+}
+
+impl Direction {
+    /// `recv` or `sent`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Recv => "recv",
+            Self::Sent => "sent",
+        }
+    }
+}
+
+/// A message as a watched node saw it.
+#[derive(Clone, Copy, Debug)]
+pub struct SeenMessage<'a> {
+    /// When its last byte was there, and in which frame.
+    pub at: At,
+    /// The connection.
+    pub connection: PacketIndex,
+    /// The node.
+    pub node: &'a str,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Seen from the node.
+    pub direction: Direction,
+    /// The network.
+    pub network: Option<Network>,
+    /// The message.
+    pub message: &'a Message,
+}
+
+/// Where the node stage's results go.
+pub trait Output {
+    /// A message, once for each watched node at its ends.
+    fn message(&mut self, message: &SeenMessage<'_>);
+    /// A point of an event series.
+    fn point(&mut self, point: Point);
+    /// All points of an interval that ended; what came before may be committed with them.
+    fn interval(&mut self, points: Vec<Point>);
+}
+
+/// Held back until the nodes are found.
+enum Pending {
+    Event(Box<Event>),
+    Tick(Timestamp, Box<Counters>),
+}
+
+struct Learning {
+    pending: VecDeque<Pending>,
+    connections: HashMap<PacketIndex, (Conversation, bool)>,
+    since: Option<Timestamp>,
+}
+
+/// The watched nodes and their connections.
+pub struct View {
+    config: Config,
+    watch: Watch,
+    learning: Option<Learning>,
+    connections: HashMap<PacketIndex, Connection, ahash::RandomState>,
+    ended: VecDeque<(Timestamp, PacketIndex)>,
+    attempts: VecDeque<(Timestamp, IpAddr, SocketAddr)>,
+    nodes: Vec<Node>,
+    counters: Counters,
+    unattributed: u64,
+}
+
+impl View {
+    /// Nothing seen yet.
+    pub fn new(config: Config) -> Self {
+        let watch = Watch::new(config.nodes.clone());
+        let learning = (!watch.is_given()).then(|| Learning { pending: VecDeque::new(), connections: HashMap::new(), since: None });
+        let nodes = watch.nodes().iter().map(|w| Node::new(Arc::clone(&w.name))).collect();
+        Self {
+            config,
+            watch,
+            learning,
+            connections: HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4)),
+            ended: VecDeque::new(),
+            attempts: VecDeque::new(),
+            nodes,
+            counters: Counters::default(),
+            unattributed: 0,
+        }
+    }
+
+    /// Takes the next event.
+    pub fn event(&mut self, event: Event, out: &mut impl Output) {
+        let Some(learning) = &mut self.learning else { return self.apply(&event, out) };
+        let time = event.at.time;
+        learning.learn(&event, &self.config.ports);
+        learning.pending.push_back(Pending::Event(Box::new(event)));
+        let since = *learning.since.get_or_insert(time);
+        if learning.pending.len() >= LEARN_EVENTS || time.since(since) >= LEARN_TIME {
+            self.learned(out);
+        }
+    }
+
+    /// One second of capture time has passed, all of whose events were taken.
+    pub fn tick(&mut self, time: Timestamp, counters: Counters, out: &mut impl Output) {
+        match &mut self.learning {
+            Some(learning) => learning.pending.push_back(Pending::Tick(time, Box::new(counters))),
+            None => self.apply_tick(time, counters, out),
+        }
+    }
+
+    /// The capture ends at `time`: the running interval is closed there.
+    pub fn finish(&mut self, time: Timestamp, counters: Counters, out: &mut impl Output) {
+        self.learned(out);
+        self.counters = counters;
+        self.close_interval(time, out);
+    }
+
+    /// What was seen, for people.
+    pub fn report(&self) -> Report {
+        Report::new(&self.nodes, &self.connections, &self.counters, self.unattributed)
+    }
+
+    /// The nodes are to be found now: everything held back goes its way.
+    fn learned(&mut self, out: &mut impl Output) {
+        let Some(learning) = self.learning.take() else { return };
+        let mut known: Vec<_> = learning.connections.values().filter(|(_, bitcoin)| *bitcoin).map(|(c, _)| *c).collect();
+        known.sort_unstable_by_key(|c| c.id);
+        self.watch.find(&known);
+        for w in &self.watch.nodes()[self.nodes.len()..] {
+            self.nodes.push(Node::new(Arc::clone(&w.name)));
+        }
+        for pending in learning.pending {
+            match pending {
+                Pending::Event(event) => self.apply(&event, out),
+                Pending::Tick(time, counters) => self.apply_tick(time, *counters, out),
+            }
+        }
+    }
+
+    fn apply(&mut self, event: &Event, out: &mut impl Output) {
+        let id = event.connection;
+        let time = event.at.time;
+        match &event.what {
+            What::Established(conversation) => {
+                let port = conversation.endpoints.iter().any(|e| self.config.ports.binary_search(&e.port()).is_ok());
+                self.connections.insert(id, Connection::new(**conversation, time, port));
+                self.attribute(id);
+                self.recount(id);
+            }
+            What::Transport(transport) => self.transport(id, *transport, time),
+            What::Message(message) => self.message(id, event.at, message, out),
+            What::Progress(stats) => self.progress(id, stats),
+            What::HalfClosed(_) => self.set_open(id, false),
+            // What is open when the capture ends stays open in its figures.
+            What::Closed(CloseReason::EndOfCapture) => {}
+            What::Closed(_) => {
+                self.set_open(id, false);
+                self.end(id, time);
+            }
+            What::Revived => self.set_open(id, true),
+        }
+    }
+
+    /// Decides to which nodes a connection belongs, once it is known to be Bitcoin or touches a known node.
+    fn attribute(&mut self, id: PacketIndex) {
+        let Some(c) = self.connections.get_mut(&id) else { return };
+        if c.nodes[0].is_some() {
+            return;
+        }
+        c.nodes = self.watch.attribute(&c.conversation);
+        if c.nodes[0].is_none() && c.is_bitcoin() {
+            if self.watch.add(&c.conversation) {
+                c.nodes = self.watch.attribute(&c.conversation);
+                self.nodes.extend(self.watch.nodes().last().map(|w| Node::new(Arc::clone(&w.name))));
+            } else {
+                self.unattributed += 1;
+            }
+        }
+        for (node, side) in c.nodes.iter().flatten() {
+            let ports = &self.config.ports;
+            self.nodes[*node].name = self.watch.name_by(*node, &c.conversation, *side, |p| ports.binary_search(&p).is_ok());
+        }
+    }
+
+    fn transport(&mut self, id: PacketIndex, transport: Transport, time: Timestamp) {
+        let Some(c) = self.connections.get_mut(&id) else { return };
+        let (before, counted_before) = (c.transport, c.is_bitcoin());
+        c.transport = transport;
+        let fresh = c.nodes[0].is_none();
+        self.attribute(id);
+        let Some(c) = self.connections.get_mut(&id) else { return };
+        // What was counted under another transport, or not at all, moves.
+        for (node, side) in c.nodes.into_iter().flatten() {
+            let node = &mut self.nodes[node];
+            let (sent, recv) = (c.stats[side as usize], c.stats[side.other() as usize]);
+            if !fresh {
+                let share = &mut node.shares[place(before)];
+                share.bytes_recv -= recv.payload_bytes;
+                share.bytes_sent -= sent.payload_bytes;
+            }
+            if let Some(network) = transport.network() {
+                node.network(network);
+            }
+            let share = &mut node.shares[place(transport)];
+            share.bytes_recv += recv.payload_bytes;
+            share.bytes_sent += sent.payload_bytes;
+            if (fresh || !counted_before) && c.is_bitcoin() {
+                node.recv_sent(&recv, &sent);
+            }
+        }
+        let ends = c.conversation.endpoints;
+        let (initiator, responder) = (ends[c.conversation.initiator as usize], ends[c.conversation.initiator.other() as usize]);
+        if matches!(transport, Transport::V1(_)) {
+            let found = self.attempts.iter().position(|(t, from, to)| *from == initiator.ip() && *to == responder && time.since(*t) <= FALLBACK);
+            if let Some(i) = found {
+                self.attempts.remove(i);
+                for (node, _) in c.nodes.iter().flatten() {
+                    self.nodes[*node].shares[1].fallbacks += 1;
+                }
+            }
+        }
+        self.recount(id);
+    }
+
+    fn message(&mut self, id: PacketIndex, at: At, message: &Message, out: &mut impl Output) {
+        let Some(c) = self.connections.get_mut(&id) else { return };
+        if let Ok(Body::Version(v)) = &message.body {
+            c.version(message.side, v);
+        }
+        let filters = [Command::FILTERLOAD, Command::GETCFILTERS, Command::GETCFHEADERS, Command::GETCFCHECKPT];
+        let says = filters.contains(&message.command) || matches!(message.body, Ok(Body::Version(_)));
+        if filters.contains(&message.command) {
+            c.said[message.side as usize].filters = true;
+        }
+        for (node, side) in c.nodes.into_iter().flatten() {
+            let direction = if message.side == side { Direction::Sent } else { Direction::Recv };
+            let peer = c.conversation.endpoints[side.other() as usize];
+            let node = &mut self.nodes[node];
+            let bytes = u64::from(message.payload_bytes) + u64::from(message.header_bytes);
+            node.message(direction, message.command.index(), bytes, message.unknown_name.as_deref());
+            node.faulty += u64::from(message.body.is_err() || message.truncated || !message.checksum_valid);
+            if let (Ok(Body::Version(v)), Direction::Recv) = (&message.body, direction) {
+                let inbound = c.conversation.initiator != side;
+                out.point(node.version_point(at.time, inbound, v, id.0));
+            }
+            let network = c.transport.network();
+            out.message(&SeenMessage { at, connection: id, node: &node.name, peer, direction, network, message });
+        }
+        if says {
+            self.recount(id);
+        }
+    }
+
+    fn progress(&mut self, id: PacketIndex, stats: &[DirectionStats; 2]) {
+        let Some(c) = self.connections.get_mut(&id) else { return };
+        let grown = [growth(&c.stats[0], &stats[0]), growth(&c.stats[1], &stats[1])];
+        c.stats = *stats;
+        for (node, side) in c.nodes.into_iter().flatten() {
+            self.nodes[node].grow(c, side, &grown, c.transport);
+        }
+        if let Some(ended) = c.ended {
+            self.note_attempt(id, ended);
+        }
+    }
+
+    fn set_open(&mut self, id: PacketIndex, open: bool) {
+        if let Some(c) = self.connections.get_mut(&id) {
+            c.open = open;
+            if open {
+                c.ended = None;
+            }
+        }
+        self.recount(id);
+    }
+
+    fn end(&mut self, id: PacketIndex, time: Timestamp) {
+        let Some(c) = self.connections.get_mut(&id) else { return };
+        c.ended = Some(time);
+        self.ended.push_back((time, id));
+        if self.ended.len() > REMEMBERED {
+            self.forget_oldest();
+        }
+    }
+
+    /// Remembers a v2 attempt that ended without an answer, for the v1 connection that may follow.
+    fn note_attempt(&mut self, id: PacketIndex, ended: Timestamp) {
+        let Some(c) = self.connections.get(&id) else { return };
+        let initiator = c.conversation.initiator;
+        let answered = c.stats[initiator.other() as usize].payload_bytes > 0;
+        if c.transport != Transport::V2 || answered {
+            return;
+        }
+        let ends = c.conversation.endpoints;
+        let attempt = (ended, ends[initiator as usize].ip(), ends[initiator.other() as usize]);
+        if !self.attempts.contains(&attempt) {
+            self.attempts.push_back(attempt);
+            if self.attempts.len() > ATTEMPTS {
+                self.attempts.pop_front();
+            }
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((ended, id)) = self.ended.pop_front() {
+            if self.connections.get(&id).is_some_and(|c| c.ended == Some(ended)) {
+                self.connections.remove(&id);
+            }
+        }
+    }
+
+    /// Brings the gauges of a connection's nodes up to date.
+    fn recount(&mut self, id: PacketIndex) {
+        let Some(c) = self.connections.get_mut(&id) else { return };
+        for (i, (node, side)) in c.nodes.into_iter().flatten().enumerate() {
+            let gauges = c.gauges(side);
+            self.nodes[node].recount(&c.counted[i], &gauges);
+            c.counted[i] = gauges;
+        }
+        let now = (c.transport, c.open);
+        if c.counted_as != Some(now) && c.nodes[0].is_some() {
+            for (node, _) in c.nodes.iter().flatten() {
+                let shares = &mut self.nodes[*node].shares;
+                if let Some((transport, open)) = c.counted_as {
+                    shares[place(transport)].connections -= u64::from(open);
+                    shares[place(transport)].seen -= 1;
+                }
+                shares[place(now.0)].connections += u64::from(now.1);
+                shares[place(now.0)].seen += 1;
+            }
+            c.counted_as = Some(now);
+        }
+    }
+
+    fn apply_tick(&mut self, time: Timestamp, counters: Counters, out: &mut impl Output) {
+        self.counters = counters;
+        while self.ended.front().is_some_and(|(t, _)| time.since(*t) > REMEMBER) {
+            self.forget_oldest();
+        }
+        if time.nanos().rem_euclid(self.config.interval) == 0 {
+            self.close_interval(time, out);
+        }
+    }
+
+    fn close_interval(&mut self, time: Timestamp, out: &mut impl Output) {
+        let mut points = Vec::new();
+        for node in &mut self.nodes {
+            node.close_interval(time, &mut points);
+        }
+        points.push(Point { series: id::SENSOR, time, node: "".into(), values: sensor::values(&self.counters) });
+        out.interval(points);
+    }
+}
+
+impl Learning {
+    fn learn(&mut self, event: &Event, ports: &[u16]) {
+        match &event.what {
+            What::Established(c) => {
+                let bitcoin = c.endpoints.iter().any(|e| ports.binary_search(&e.port()).is_ok());
+                self.connections.insert(event.connection, (**c, bitcoin));
+            }
+            What::Transport(transport) => {
+                if let Some(c) = self.connections.get_mut(&event.connection) {
+                    // A web server on a Bitcoin port makes no node, a v1 message on any port does.
+                    c.1 = match transport {
+                        Transport::V1(_) => true,
+                        Transport::NotBitcoin => false,
+                        _ => c.1,
+                    };
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "view_tests.rs"]
+mod tests;

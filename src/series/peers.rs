@@ -1,0 +1,67 @@
+//! `peers`: gauges each interval, and an event for each peer's `version`.
+
+use super::Kind::Exact;
+use super::{Cadence, Column, Series, Type, Value, integer, tag};
+use crate::message::version::Version;
+
+/// The description.
+pub const PEERS: Series = Series {
+    name: "peers",
+    cadence: Cadence::IntervalAndEvent,
+    help: "Open Bitcoin connections of the node, any transport; and one event for each version message it received.",
+    columns: &COLUMNS,
+};
+
+const COLUMNS: [Column; 13] = [
+    tag("direction", Exact, "Events: inbound when the peer opened the connection, else outbound. Empty in gauges."),
+    tag("user_agent", Exact, "Events: the peer's user agent, control characters escaped; `other` beyond 500 distinct ones a day. Empty in gauges."),
+    integer("total_connected", Exact, "connections", "Open connections, from the end of the TCP handshake to the first FIN or RST."),
+    integer("inbound", Exact, "connections", "Of those, opened by the peer: by its SYN; for connections older than the sensor from ports, else from who sent version first."),
+    integer("outbound", Exact, "connections", "Of those, opened by the node."),
+    integer("fullnode", Exact, "connections", "Peers with NODE_NETWORK or NODE_NETWORK_LIMITED in their version."),
+    integer("spv", Exact, "connections", "Peers that loaded a bloom filter or ask for compact filters, or offer neither of those services and set relay = 0."),
+    integer("readable", Exact, "connections", "Open connections whose messages can be read (v1)."),
+    integer("version", Exact, "", "Events: protocol version."),
+    integer("services", Exact, "", "Events: service bits."),
+    integer("start_height", Exact, "blocks", "Events: height of the peer's best block."),
+    Column { name: "relay", kind_of_value: Type::Boolean, kind: Exact, unit: "", tag: false, help: "Events: whether the peer wants transactions announced (BIP 37)." },
+    integer("connection", Exact, "", "Events: number of the frame that opened the connection."),
+];
+
+/// Gauges of one interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Open connections.
+    pub total: u64,
+    /// Opened by the peer.
+    pub inbound: u64,
+    /// With full blocks to offer.
+    pub fullnode: u64,
+    /// Light clients.
+    pub spv: u64,
+    /// On v1.
+    pub readable: u64,
+}
+
+/// A gauge point's values.
+pub fn gauges(g: &Gauges) -> Vec<Value> {
+    let mut values = vec![Value::Absent; COLUMNS.len()];
+    let known = [g.total, g.inbound, g.total - g.inbound, g.fullnode, g.spv, g.readable];
+    for (slot, n) in values[2..].iter_mut().zip(known) {
+        *slot = Value::from(n);
+    }
+    values
+}
+
+/// An event point's values.
+pub fn event(direction: &str, user_agent: &str, version: &Version, connection: u64) -> Vec<Value> {
+    let mut values = vec![Value::Absent; COLUMNS.len()];
+    values[0] = Value::Text(direction.into());
+    values[1] = Value::Text(user_agent.into());
+    values[8] = Value::Integer(version.version.into());
+    values[9] = Value::Integer(version.services as i64);
+    values[10] = version.start_height.map_or(Value::Absent, |h| Value::Integer(h.into()));
+    values[11] = Value::Boolean(version.wants_transactions());
+    values[12] = Value::from(connection);
+    values
+}

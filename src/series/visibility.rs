@@ -1,0 +1,43 @@
+//! `visibility`: what share of the traffic the other series can see.
+
+use super::Kind::Exact;
+use super::{Cadence, Column, Series, Value, integer, tag};
+
+/// The description.
+pub const VISIBILITY: Series = Series {
+    name: "visibility",
+    cadence: Cadence::Interval,
+    help: "Connections and bytes by transport: what share of the traffic the series made of messages can see.",
+    columns: &COLUMNS,
+};
+
+const COLUMNS: [Column; 6] = [
+    tag("transport", Exact, "v1 (readable), v2 (encrypted, BIP 324), unknown (too few bytes to tell), not_bitcoin. For connections joined in the middle v2 is inferred from the lack of any message."),
+    integer("connections", Exact, "connections", "Open connections."),
+    integer("connections_seen", Exact, "connections", "Connections since the sensor started, closed ones included."),
+    integer("bytes_recv", Exact, "bytes", "Unique TCP payload to the node, cumulative."),
+    integer("bytes_sent", Exact, "bytes", "Unique TCP payload from the node, cumulative."),
+    integer("fallbacks", super::Kind::Inferred, "connections", "Cumulative, transport v2 only: attempts that got no answer and were followed within 60 s by a v1 connection between the same addresses in the same direction."),
+];
+
+/// Figures of one transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Open connections.
+    pub connections: u64,
+    /// Connections seen in all.
+    pub seen: u64,
+    /// Payload to the node.
+    pub bytes_recv: u64,
+    /// Payload from the node.
+    pub bytes_sent: u64,
+    /// v2 attempts repeated as v1.
+    pub fallbacks: u64,
+}
+
+/// A point's values.
+pub fn values(transport: &str, s: &Share) -> Vec<Value> {
+    let fallbacks = if transport == "v2" { Value::from(s.fallbacks) } else { Value::Absent };
+    let numbers = [s.connections, s.seen, s.bytes_recv, s.bytes_sent].map(Value::from);
+    std::iter::once(Value::Text(transport.into())).chain(numbers).chain([fallbacks]).collect()
+}
