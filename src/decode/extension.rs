@@ -3,19 +3,20 @@
 //! Contract: [`pass`] moves a packet to its first header that is none of these.
 //! Every header is at least 8 bytes long and their number has a limit.
 
-use super::ip::{Addresses, Fragment, Packet, Stop, protocol};
+use super::ip::{Fragment, Packet, Stop, protocol};
 use super::skip::Note;
 use super::skip::SkipReason::{MalformedIp, NestingTooDeep, TruncatedIp};
 use super::view::View;
 use crate::health::Tally;
 use etherparse::{IpAuthHeaderSlice, Ipv6FragmentHeaderSlice, Ipv6RawExtHeaderSlice, err::ip_auth::HeaderSliceError};
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Extension headers in one packet. RFC 8504 section 5.3 lets hosts refuse more than 8; twice that is no honest packet.
 const MAX_EXTENSIONS: usize = 16;
 
 /// Passes over extension headers up to the transport protocol, or stops at a fragment.
 pub(super) fn pass<'a>(mut packet: Packet<'a>, notes: &mut Tally<Note>) -> Result<Packet<'a>, Stop<'a>> {
-    let v6 = matches!(packet.addresses, Addresses::V6(..));
+    let v6 = packet.src.is_ipv6();
     for _ in 0..MAX_EXTENSIONS {
         let rest = packet.payload;
         let (next, len) = match packet.protocol {
@@ -55,10 +56,9 @@ pub(super) fn pass<'a>(mut packet: Packet<'a>, notes: &mut Tally<Note>) -> Resul
                 let header = Ipv6RawExtHeaderSlice::from_slice(rest.data)
                     .map_err(|e| rest.short(e.required_len, TruncatedIp, MalformedIp))?;
                 if packet.protocol == protocol::ROUTING
-                    && let Addresses::V6(src, _) = packet.addresses
-                    && let Some(last) = rest.data.get(..header.slice().len()).and_then(final_destination)
+                    && let Some(last) = final_destination(header.slice())
                 {
-                    packet.addresses = Addresses::V6(src, last);
+                    packet.dst = IpAddr::V6(last);
                 }
                 (header.next_header().0, header.slice().len())
             }
@@ -73,7 +73,7 @@ pub(super) fn pass<'a>(mut packet: Packet<'a>, notes: &mut Tally<Note>) -> Resul
 /// The end of a source route that the packet has not yet gone to the end of.
 ///
 /// It is the destination in the pseudo header of TCP (RFC 8200 section 8.1), so the endpoint of the connection.
-fn final_destination(header: &[u8]) -> Option<&[u8; 16]> {
+fn final_destination(header: &[u8]) -> Option<Ipv6Addr> {
     const SOURCE_ROUTE: u8 = 0;
     const MOBILE: u8 = 2;
     const SEGMENT_ROUTE: u8 = 4;
@@ -89,7 +89,8 @@ fn final_destination(header: &[u8]) -> Option<&[u8; 16]> {
         SEGMENT_ROUTE => 8,
         _ => return None,
     };
-    header.get(at..)?.first_chunk()
+    let address: [u8; 16] = header.get(at..at + 16)?.try_into().ok()?;
+    Some(Ipv6Addr::from(address))
 }
 
 /// The payload length in a jumbo payload option (RFC 2675 section 2), `rest` being what follows the IPv6 header.

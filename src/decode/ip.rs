@@ -45,29 +45,11 @@ pub(super) mod protocol {
     pub const ETHERNET: u8 = 143;
 }
 
-/// Where a packet comes from and goes to, not yet copied out of the header: most of an `IpAddr` is padding, which
-/// is only worth moving for a packet that gives a segment.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Addresses<'a> {
-    V4([u8; 4], [u8; 4]),
-    V6(&'a [u8; 16], &'a [u8; 16]),
-}
-
-impl Addresses<'_> {
-    /// Source and destination.
-    #[inline]
-    pub fn pair(self) -> (IpAddr, IpAddr) {
-        match self {
-            Self::V4(src, dst) => (src.into(), dst.into()),
-            Self::V6(src, dst) => ((*src).into(), (*dst).into()),
-        }
-    }
-}
-
 /// A whole IP packet: what the transport protocol needs to know of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packet<'a> {
-    pub addresses: Addresses<'a>,
+    pub src: IpAddr,
+    pub dst: IpAddr,
     /// Identification of IPv4, 0 for IPv6.
     pub id: u16,
     /// Total length in bytes, headers included.
@@ -112,7 +94,7 @@ fn length_of_frame(view: View<'_>, notes: &mut Tally<Note>) -> Result<usize, Ski
 }
 
 /// An IPv4 packet.
-#[inline(always)]
+#[inline]
 pub(super) fn v4<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'a>, Stop<'a>> {
     let header = Ipv4HeaderSlice::from_slice(view.data).map_err(|e| match e {
         ipv4::HeaderSliceError::Len(_) => TruncatedIp,
@@ -124,7 +106,8 @@ pub(super) fn v4<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'
     };
     let payload = view.window(header.slice().len(), total).ok_or(MalformedIp)?;
     let packet = Packet {
-        addresses: Addresses::V4(header.source(), header.destination()),
+        src: IpAddr::V4(header.source_addr()),
+        dst: IpAddr::V4(header.destination_addr()),
         id: header.identification(),
         len: total as u32,
         protocol: header.protocol().0,
@@ -139,7 +122,7 @@ pub(super) fn v4<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'
 }
 
 /// An IPv6 packet with its extension headers.
-#[inline(always)]
+#[inline]
 pub(super) fn v6<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'a>, Stop<'a>> {
     const HEADER: usize = 40;
 
@@ -159,10 +142,9 @@ pub(super) fn v6<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'
         },
         n => HEADER + usize::from(n),
     };
-    let (addresses, _) = view.data[8..HEADER].as_chunks::<16>();
-    let [src, dst] = addresses else { return Err(TruncatedIp.into()) };
     let packet = Packet {
-        addresses: Addresses::V6(src, dst),
+        src: IpAddr::V6(header.source_addr()),
+        dst: IpAddr::V6(header.destination_addr()),
         id: 0,
         len: total as u32,
         protocol,

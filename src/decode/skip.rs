@@ -6,7 +6,7 @@
 
 crate::vocabulary! {
     /// The one reason why a frame gave no TCP segment.
-    pub enum SkipReason {
+    pub enum SkipReason in "skipped_" {
         UnsupportedLinkType = "unsupported_link_type": "The link type of the interface is not one the sensor reads; the frame was skipped.",
         TruncatedLink = "truncated_link": "The frame ended inside a link layer, VLAN, MPLS or PPPoE header; it was skipped.",
         TruncatedIp = "truncated_ip": "The frame ended inside an IP header or extension header; it was skipped.",

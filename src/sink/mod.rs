@@ -16,6 +16,7 @@ pub mod rows;
 pub mod schema;
 pub mod store;
 mod suggest;
+pub mod summary;
 pub mod table;
 
 pub use error::StoreError;
