@@ -62,7 +62,9 @@ impl<H: StreamHandler> Partition<H> {
 
     /// Takes one segment of this partition.
     pub fn segment(&mut self, at: At, hash: u64, key: &FlowKey, side: Side, segment: &Segment<'_>) {
-        let id = match self.table.find(hash, key) {
+        let known = self.table.find(hash, key);
+        let opened = known.is_none();
+        let id = match known {
             Some(id) => id,
             None => match self.open(at, hash, key, side, segment) {
                 Some(id) => id,
@@ -78,7 +80,7 @@ impl<H: StreamHandler> Partition<H> {
             self.tally.count(Anomaly::BadChecksum);
             return self.ignored(id, side, segment);
         }
-        let id = if segment.flags.has(Flags::SYN) {
+        let id = if segment.flags.has(Flags::SYN) && !opened {
             match flow.syn(side, segment, &mut self.tally) {
                 SynOutcome::Belongs => id,
                 SynOutcome::Ignored => return self.ignored(id, side, segment),
