@@ -1,22 +1,26 @@
 //! IPv6 extension headers (RFC 8200 section 4) and the authentication header (RFC 4302), also behind IPv4.
 //!
-//! Contract: [`pass`] moves a packet to its first header that is none of these.
+//! Contract: [`pass`] moves a packet to its first header that is none of these;
+//! a fragment, of IPv4 too, leaves as [`Stop::Fragment`].
 //! Every header is at least 8 bytes long and their number has a limit.
 
-use super::ip::{Fragment, Packet, Stop, protocol};
+use super::ip::{Addresses, Fragment, MORE, Packet, Stop, protocol};
 use super::skip::Note;
 use super::skip::SkipReason::{MalformedIp, NestingTooDeep, TruncatedIp};
 use super::view::View;
 use crate::health::Tally;
 use etherparse::{IpAuthHeaderSlice, Ipv6FragmentHeaderSlice, Ipv6RawExtHeaderSlice, err::ip_auth::HeaderSliceError};
-use std::net::{IpAddr, Ipv6Addr};
 
 /// Extension headers in one packet. RFC 8504 section 5.3 lets hosts refuse more than 8; twice that is no honest packet.
 const MAX_EXTENSIONS: usize = 16;
 
 /// Passes over extension headers up to the transport protocol, or stops at a fragment.
-pub(super) fn pass<'a>(mut packet: Packet<'a>, notes: &mut Tally<Note>) -> Result<Packet<'a>, Stop<'a>> {
-    let v6 = packet.src.is_ipv6();
+pub(super) fn pass<'a>(packet: &mut Packet<'a>, notes: &mut Tally<Note>) -> Result<(), Stop<'a>> {
+    let v6 = matches!(packet.addresses, Addresses::V6(..));
+    if packet.part != 0 {
+        let (offset, more) = (u32::from(packet.part & !MORE) * 8, packet.part & MORE != 0);
+        return Err(Stop::Fragment(Fragment { packet: *packet, id: u32::from(packet.id), offset, more }));
+    }
     for _ in 0..MAX_EXTENSIONS {
         let rest = packet.payload;
         let (next, len) = match packet.protocol {
@@ -36,7 +40,7 @@ pub(super) fn pass<'a>(mut packet: Packet<'a>, notes: &mut Tally<Note>) -> Resul
                     packet.protocol = next;
                     packet.payload = rest.skip(header.slice().len()).ok_or(TruncatedIp)?;
                     return Err(Stop::Fragment(Fragment {
-                        packet,
+                        packet: *packet,
                         id: header.identification(),
                         offset: u32::from(header.fragment_offset().value()) * 8,
                         more: header.more_fragments(),
@@ -56,13 +60,14 @@ pub(super) fn pass<'a>(mut packet: Packet<'a>, notes: &mut Tally<Note>) -> Resul
                 let header = Ipv6RawExtHeaderSlice::from_slice(rest.data)
                     .map_err(|e| rest.short(e.required_len, TruncatedIp, MalformedIp))?;
                 if packet.protocol == protocol::ROUTING
-                    && let Some(last) = final_destination(header.slice())
+                    && let Addresses::V6(src, _) = packet.addresses
+                    && let Some(last) = rest.data.get(..header.slice().len()).and_then(final_destination)
                 {
-                    packet.dst = IpAddr::V6(last);
+                    packet.addresses = Addresses::V6(src, last);
                 }
                 (header.next_header().0, header.slice().len())
             }
-            _ => return Ok(packet),
+            _ => return Ok(()),
         };
         packet.protocol = next;
         packet.payload = rest.skip(len).ok_or(TruncatedIp)?;
@@ -73,7 +78,7 @@ pub(super) fn pass<'a>(mut packet: Packet<'a>, notes: &mut Tally<Note>) -> Resul
 /// The end of a source route that the packet has not yet gone to the end of.
 ///
 /// It is the destination in the pseudo header of TCP (RFC 8200 section 8.1), so the endpoint of the connection.
-fn final_destination(header: &[u8]) -> Option<Ipv6Addr> {
+fn final_destination(header: &[u8]) -> Option<&[u8; 16]> {
     const SOURCE_ROUTE: u8 = 0;
     const MOBILE: u8 = 2;
     const SEGMENT_ROUTE: u8 = 4;
@@ -89,8 +94,7 @@ fn final_destination(header: &[u8]) -> Option<Ipv6Addr> {
         SEGMENT_ROUTE => 8,
         _ => return None,
     };
-    let address: [u8; 16] = header.get(at..at + 16)?.try_into().ok()?;
-    Some(Ipv6Addr::from(address))
+    header.get(at..)?.first_chunk()
 }
 
 /// The payload length in a jumbo payload option (RFC 2675 section 2), `rest` being what follows the IPv6 header.

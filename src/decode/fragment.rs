@@ -117,7 +117,7 @@ impl Reassembler {
     /// Takes a fragment captured at `now`; `Ok` when it completes its datagram, whose payload is then in `out`.
     pub fn insert<'o>(
         &mut self,
-        fragment: &Fragment<'_>,
+        fragment: &Fragment<'o>,
         now: Timestamp,
         out: &'o mut Vec<u8>,
         notes: &mut Tally<Note>,
@@ -133,9 +133,9 @@ impl Reassembler {
         if packet.payload.missing > 0 {
             return Err(FragmentTruncated);
         }
-        let v6 = packet.src.is_ipv6();
-        let key =
-            Key { src: packet.src, dst: packet.dst, id: fragment.id, protocol: if v6 { 0 } else { packet.protocol } };
+        let (src, dst) = packet.addresses.pair();
+        let v6 = src.is_ipv6();
+        let key = Key { src, dst, id: fragment.id, protocol: if v6 { 0 } else { packet.protocol } };
         self.make_room(&key, data.len(), notes)?;
         let datagram = self.datagrams.entry(key).or_insert_with(|| {
             self.serial += 1;
@@ -158,7 +158,7 @@ impl Reassembler {
         self.remove(&key);
         notes.count(Note::DatagramReassembled);
         let payload = View { data: out, missing: 0 };
-        Ok(Packet { src: packet.src, dst: packet.dst, id: packet.id, len: wire, protocol, payload })
+        Ok(Packet { addresses: packet.addresses, id: packet.id, len: wire, protocol, part: 0, payload })
     }
 
     /// Drops the datagrams that are older than the limit at `now`.

@@ -235,6 +235,8 @@ proptest! {
             ip[20..].fill(fill);
             let Err(super::super::ip::Stop::Fragment(f)) =
                 super::super::ip::v4(View { data: &ip, missing: 0 }, &mut notes)
+                .map_err(super::super::ip::Stop::Skip)
+                .and_then(|mut packet| super::super::extension::pass(&mut packet, &mut notes))
             else {
                 // 0..96 in one part is no fragment.
                 continue;

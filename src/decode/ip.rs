@@ -3,9 +3,10 @@
 //! Contract: the length of a packet is what its IP header says, never what the
 //! frame had: Ethernet pads short frames, and the capture may have cut long
 //! ones. Only a length of 0 (segmentation offload, BIG TCP) falls back to the
-//! length of the frame. A fragment leaves as [`Stop::Fragment`]. Header
-//! checksums are not verified: a frame that reached the node passed them, and
-//! offloading leaves them empty on the way out.
+//! length of the frame. What stands behind the header, extension headers and
+//! fragments too, is the matter of `extension`. Header checksums are not
+//! verified: a frame that reached the node passed them, and offloading leaves
+//! them empty on the way out.
 
 use super::extension;
 use super::skip::Note;
@@ -14,7 +15,7 @@ use super::view::View;
 use crate::health::Tally;
 use etherparse::err::{ipv4, ipv6};
 use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Bytes that one IP packet may claim. Linux builds packets of at most 8 · 65 535 bytes (`GSO_MAX_SIZE`); a longer
 /// claim in a jumbo option or in the frame length would only move a stream by an invented distance: malformed.
@@ -45,18 +46,49 @@ pub(super) mod protocol {
     pub const ETHERNET: u8 = 143;
 }
 
-/// A whole IP packet: what the transport protocol needs to know of it.
+/// Where a packet comes from and goes to, not yet copied out of the header: most of an `IpAddr` is padding, which
+/// is only worth moving for a packet that gives a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Addresses<'a> {
+    V4(u32, u32),
+    V6(&'a [u8; 16], &'a [u8; 16]),
+}
+
+impl Addresses<'_> {
+    /// Source and destination.
+    #[inline]
+    pub fn pair(self) -> (IpAddr, IpAddr) {
+        match self {
+            Self::V4(src, dst) => (Ipv4Addr::from_bits(src).into(), Ipv4Addr::from_bits(dst).into()),
+            Self::V6(src, dst) => ((*src).into(), (*dst).into()),
+        }
+    }
+}
+
+/// An IP packet: what the transport protocol needs to know of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packet<'a> {
-    pub src: IpAddr,
-    pub dst: IpAddr,
+    pub addresses: Addresses<'a>,
     /// Identification of IPv4, 0 for IPv6.
     pub id: u16,
     /// Total length in bytes, headers included.
     pub len: u32,
     /// Protocol number of `payload`.
     pub protocol: u8,
+    /// Offset in 8 bytes and [`MORE`] of an IPv4 fragment, as in its header; 0 for a whole packet.
+    pub part: u16,
     pub payload: View<'a>,
+}
+
+/// The bit "more fragments" of [`Packet::part`].
+pub(super) const MORE: u16 = 0x2000;
+
+impl Packet<'_> {
+    /// Whether nothing stands between the header and a whole TCP segment.
+    #[inline(always)]
+    pub fn is_plain_tcp(&self) -> bool {
+        self.protocol == protocol::TCP && self.part == 0
+    }
 }
 
 /// A part of an IP packet.
@@ -94,8 +126,8 @@ fn length_of_frame(view: View<'_>, notes: &mut Tally<Note>) -> Result<usize, Ski
 }
 
 /// An IPv4 packet.
-#[inline]
-pub(super) fn v4<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'a>, Stop<'a>> {
+#[inline(always)]
+pub(super) fn v4<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'a>, SkipReason> {
     let header = Ipv4HeaderSlice::from_slice(view.data).map_err(|e| match e {
         ipv4::HeaderSliceError::Len(_) => TruncatedIp,
         ipv4::HeaderSliceError::Content(_) => MalformedIp,
@@ -105,25 +137,19 @@ pub(super) fn v4<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'
         n => usize::from(n),
     };
     let payload = view.window(header.slice().len(), total).ok_or(MalformedIp)?;
-    let packet = Packet {
-        src: IpAddr::V4(header.source_addr()),
-        dst: IpAddr::V4(header.destination_addr()),
+    Ok(Packet {
+        addresses: Addresses::V4(header.source_addr().to_bits(), header.destination_addr().to_bits()),
         id: header.identification(),
         len: total as u32,
         protocol: header.protocol().0,
+        part: header.fragments_offset().value() | if header.more_fragments() { MORE } else { 0 },
         payload,
-    };
-    if header.is_fragmenting_payload() {
-        let offset = u32::from(header.fragments_offset().value()) * 8;
-        let fragment = Fragment { packet, id: u32::from(packet.id), offset, more: header.more_fragments() };
-        return Err(Stop::Fragment(fragment));
-    }
-    if packet.protocol == protocol::AUTHENTICATION { extension::pass(packet, notes) } else { Ok(packet) }
+    })
 }
 
-/// An IPv6 packet with its extension headers.
-#[inline]
-pub(super) fn v6<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'a>, Stop<'a>> {
+/// An IPv6 packet.
+#[inline(always)]
+pub(super) fn v6<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'a>, SkipReason> {
     const HEADER: usize = 40;
 
     let header = Ipv6HeaderSlice::from_slice(view.data).map_err(|e| match e {
@@ -133,7 +159,7 @@ pub(super) fn v6<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'
     let protocol = header.next_header().0;
     let total = match header.payload_length() {
         0 => match extension::jumbo(protocol, view.skip(HEADER).ok_or(TruncatedIp)?) {
-            Some(n) if n as usize > MAX_PACKET - HEADER => return Err(MalformedIp.into()),
+            Some(n) if n as usize > MAX_PACKET - HEADER => return Err(MalformedIp),
             Some(n) => {
                 notes.count(Note::Jumbogram);
                 HEADER + n as usize
@@ -142,13 +168,14 @@ pub(super) fn v6<'a>(view: View<'a>, notes: &mut Tally<Note>) -> Result<Packet<'
         },
         n => HEADER + usize::from(n),
     };
-    let packet = Packet {
-        src: IpAddr::V6(header.source_addr()),
-        dst: IpAddr::V6(header.destination_addr()),
+    let (addresses, _) = view.data[8..HEADER].as_chunks::<16>();
+    let [src, dst] = addresses else { return Err(TruncatedIp) };
+    Ok(Packet {
+        addresses: Addresses::V6(src, dst),
         id: 0,
         len: total as u32,
         protocol,
+        part: 0,
         payload: view.window(HEADER, total).ok_or(MalformedIp)?,
-    };
-    if protocol == protocol::TCP { Ok(packet) } else { extension::pass(packet, notes) }
+    })
 }

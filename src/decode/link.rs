@@ -33,7 +33,8 @@ pub(super) mod ether_type {
 }
 
 const NULL: u16 = 0;
-const ETHERNET: u16 = 1;
+/// Ethernet, and what passes for it (802.11 as the operating system shows it).
+pub(super) const ETHERNET: LinkType = LinkType(1);
 const PPP: u16 = 9;
 const PPP_HDLC: u16 = 50;
 const PPP_ETHER: u16 = 51;
@@ -51,17 +52,12 @@ const LINUX_SLL2: u16 = 276;
 type Next<'a> = Result<(Layer, View<'a>), SkipReason>;
 
 /// The first layer that the sensor knows above the link type.
-#[inline]
 pub(super) fn start(link: LinkType, view: View<'_>) -> Next<'_> {
-    match link.0 {
-        ETHERNET => Ok((Layer::Ethernet, view)),
-        RAW | DLT_RAW | DLT_RAW_OPENBSD => Ok((Layer::Ip, view)),
-        _ => seldom(link, view),
+    if link == ETHERNET {
+        return Ok((Layer::Ethernet, view));
     }
-}
-
-fn seldom(link: LinkType, view: View<'_>) -> Next<'_> {
     match link.0 {
+        RAW | DLT_RAW | DLT_RAW_OPENBSD => Ok((Layer::Ip, view)),
         LINUX_SLL => cooked(view, 14, 2, 16),
         LINUX_SLL2 => cooked(view, 0, 8, 20),
         NULL => loopback(view, true),
@@ -76,11 +72,11 @@ fn seldom(link: LinkType, view: View<'_>) -> Next<'_> {
 }
 
 /// An Ethernet header (IEEE 802.3): the type, or the length of an LLC frame.
-#[inline]
-pub(super) fn ethernet(view: View<'_>) -> Next<'_> {
+#[inline(always)]
+pub(super) fn ethernet(view: View<'_>) -> Result<(u16, View<'_>), SkipReason> {
     let slice = Ethernet2Slice::from_slice_without_fcs(view.data).map_err(|_| TruncatedLink)?;
     let rest = View { data: slice.payload_slice(), missing: view.missing };
-    Ok((Layer::EtherType(slice.ether_type().0), rest))
+    Ok((slice.ether_type().0, rest))
 }
 
 /// An LLC header (IEEE 802.2) and, behind it, SNAP (RFC 1042).

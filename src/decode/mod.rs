@@ -17,6 +17,7 @@
 //! A new link type is an arm in `link`, a new tunnel one in `tunnel` or `vlan`,
 //! and a variant of [`testkit::Wrap`], which puts it under the common tests.
 
+#![allow(clippy::inline_always, reason = "the straight way must not go through memory; see `Decoder::decode`")]
 #![allow(clippy::doc_markdown, reason = "PPPoE, MACsec, TSval are names of the field, and help texts are for people")]
 
 pub mod checksum;
@@ -74,26 +75,90 @@ impl Decoder {
     /// The TCP segment in a frame, or the one reason why the frame was not used.
     ///
     /// The payload lies in the frame, or, for a reassembled datagram, in the decoder.
-    #[inline]
+    // Ethernet, IP and TCP with at most one tag between, which is nearly every frame, go straight: one branch
+    // for each IP version, so that the parts of the packet stay in registers. The compiler joins the branches of
+    // a shared way in memory, and that costs several times the decoding.
+    #[inline(never)]
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Result<Segment<'a>, SkipReason> {
         let missing = (frame.wire_len as usize).saturating_sub(frame.data.len());
         let view = View { data: frame.data, missing };
+        if frame.link != link::ETHERNET {
+            return self.around(link::start(frame.link, view), frame.time, MAX_ENCAPSULATIONS);
+        }
+        let (mut kind, mut view) = match link::ethernet(view) {
+            Ok(next) => next,
+            Err(reason) => return self.skip(reason),
+        };
         let mut budget = MAX_ENCAPSULATIONS;
-        let result = match link::start(frame.link, view)
-            .map_err(Stop::Skip)
-            .and_then(|(layer, view)| network(layer, view, &mut budget, &mut self.notes))
-            .and_then(|packet| transport(packet, &mut budget, &mut self.notes))
+        if kind == ether_type::VLAN
+            && let (Some(inner), Some(rest)) = (view.be16(2), view.skip(4))
         {
-            Err(Stop::Fragment(fragment)) => defragment(
-                &fragment,
-                frame.time,
-                &mut self.fragments,
-                &mut self.datagrams,
-                &mut budget,
-                &mut self.notes,
-            ),
-            Err(Stop::Skip(reason)) => Err(reason),
+            // The same as `vlan::peel`, as one tag is what most mirror ports add.
+            self.notes.count(Note::Vlan);
+            (kind, view, budget) = (inner, rest, budget - 1);
+        }
+        if kind == ether_type::IPV4 {
+            let packet = ip::v4(view, &mut self.notes);
+            return self.straight(packet, frame.time, budget);
+        }
+        if kind == ether_type::IPV6 {
+            let packet = ip::v6(view, &mut self.notes);
+            return self.straight(packet, frame.time, budget);
+        }
+        self.around(Ok((Layer::EtherType(kind), view)), frame.time, budget)
+    }
+
+    /// The end of the straight way.
+    #[inline(always)]
+    fn straight<'a>(
+        &'a mut self,
+        packet: Result<Packet<'a>, SkipReason>,
+        now: Timestamp,
+        budget: u8,
+    ) -> Result<Segment<'a>, SkipReason> {
+        match packet {
+            Ok(packet) if packet.is_plain_tcp() => match tcp::segment(&packet, &mut self.notes) {
+                Ok(segment) => {
+                    self.used += 1;
+                    Ok(segment)
+                }
+                Err(reason) => self.skip(reason),
+            },
+            Ok(packet) => self.go_on(packet, now, budget),
+            Err(reason) => self.skip(reason),
+        }
+    }
+
+    /// The way through other links, tags and labels.
+    #[inline(never)]
+    fn around<'a>(
+        &'a mut self,
+        start: Result<(Layer, View<'a>), SkipReason>,
+        now: Timestamp,
+        mut budget: u8,
+    ) -> Result<Segment<'a>, SkipReason> {
+        let packet = start.and_then(|(layer, view)| network(layer, view, &mut budget, &mut self.notes));
+        match packet {
+            Ok(packet) => self.go_on(packet, now, budget),
+            Err(reason) => self.skip(reason),
+        }
+    }
+
+    fn skip<'a>(&mut self, reason: SkipReason) -> Result<Segment<'a>, SkipReason> {
+        self.skipped.count(reason);
+        Err(reason)
+    }
+
+    /// The way through tunnels, extension headers and fragments.
+    #[inline(never)]
+    fn go_on<'a>(&'a mut self, packet: Packet<'a>, now: Timestamp, mut budget: u8) -> Result<Segment<'a>, SkipReason> {
+        let result = match transport(packet, &mut budget, &mut self.notes) {
             Ok(segment) => Ok(segment),
+            Err(Stop::Skip(reason)) => Err(reason),
+            Err(Stop::Fragment(fragment)) => {
+                let (reassembler, buffers) = (&mut self.fragments, &mut self.datagrams);
+                defragment(&fragment, now, reassembler, buffers, &mut budget, &mut self.notes)
+            }
         };
         match result {
             Ok(_) => self.used += 1,
@@ -136,23 +201,23 @@ fn spend(budget: &mut u8) -> Result<(), SkipReason> {
     Ok(())
 }
 
-/// Goes up from a layer at or below IP to the whole IP packet in it.
-#[inline]
+/// Goes up from a layer at or below IP to the IP packet in it.
+#[inline(always)]
 fn network<'a>(
     mut layer: Layer,
     mut view: View<'a>,
     budget: &mut u8,
     notes: &mut Tally<Note>,
-) -> Result<Packet<'a>, Stop<'a>> {
+) -> Result<Packet<'a>, SkipReason> {
     loop {
         (layer, view) = match layer {
-            Layer::Ethernet => link::ethernet(view)?,
+            Layer::Ethernet => link::ethernet(view).map(|(kind, view)| (Layer::EtherType(kind), view))?,
             Layer::EtherType(ether_type::IPV4) => return ip::v4(view, notes),
             Layer::EtherType(ether_type::IPV6) => return ip::v6(view, notes),
             Layer::Ip => match view.byte(0).ok_or(SkipReason::TruncatedIp)? >> 4 {
                 4 => return ip::v4(view, notes),
                 6 => return ip::v6(view, notes),
-                _ => return Err(SkipReason::MalformedIp.into()),
+                _ => return Err(SkipReason::MalformedIp),
             },
             Layer::Llc => link::llc(view)?,
             Layer::Ppp => vlan::ppp(view)?,
@@ -166,9 +231,12 @@ fn network<'a>(
 }
 
 /// Goes up from an IP packet to the TCP segment in it, through tunnels.
-#[inline]
+#[inline(always)]
 fn transport<'a>(mut packet: Packet<'a>, budget: &mut u8, notes: &mut Tally<Note>) -> Result<Segment<'a>, Stop<'a>> {
     loop {
+        if !packet.is_plain_tcp() {
+            extension::pass(&mut packet, notes)?;
+        }
         if packet.protocol == protocol::TCP {
             return tcp::segment(&packet, notes).map_err(Stop::Skip);
         }
@@ -181,7 +249,7 @@ fn transport<'a>(mut packet: Packet<'a>, budget: &mut u8, notes: &mut Tally<Note
 /// Keeps a fragment, and goes on with the datagram that it completes.
 #[cold]
 fn defragment<'a>(
-    fragment: &ip::Fragment<'_>,
+    fragment: &ip::Fragment<'a>,
     now: Timestamp,
     reassembler: &mut Reassembler,
     buffers: &'a mut [Vec<u8>],
@@ -193,7 +261,7 @@ fn defragment<'a>(
     }
     let (out, deeper) = buffers.split_first_mut().ok_or(SkipReason::NestingTooDeep)?;
     let packet = reassembler.insert(fragment, now, out, notes)?;
-    match extension::pass(packet, notes).and_then(|packet| transport(packet, budget, notes)) {
+    match transport(packet, budget, notes) {
         Ok(segment) => Ok(segment),
         Err(Stop::Skip(reason)) => Err(reason),
         Err(Stop::Fragment(inner)) => defragment(&inner, now, reassembler, deeper, budget, notes),

@@ -17,7 +17,7 @@ use etherparse::err::tcp::HeaderSliceError;
 const MAX_WINDOW_SCALE: u8 = 14;
 
 /// The segment in an IP packet of protocol 6.
-#[inline]
+#[inline(always)]
 pub(super) fn segment<'a>(packet: &Packet<'a>, notes: &mut Tally<Note>) -> Result<Segment<'a>, SkipReason> {
     let view = packet.payload;
     let header = TcpHeaderSlice::from_slice(view.data).map_err(|e| match e {
@@ -31,17 +31,18 @@ pub(super) fn segment<'a>(packet: &Packet<'a>, notes: &mut Tally<Note>) -> Resul
     }
     let flags = Flags(bytes[13]);
     let options = options(&bytes[20..], flags.has(Flags::SYN), notes);
+    let (src_ip, dst_ip) = packet.addresses.pair();
     Ok(Segment {
-        src_ip: packet.src,
-        dst_ip: packet.dst,
+        src_ip,
+        dst_ip,
         src_port: header.source_port(),
         dst_port: header.destination_port(),
         seq: SeqNum(header.sequence_number()),
         ack: SeqNum(header.acknowledgment_number()),
         flags,
         window: header.window_size(),
-        window_scale: options.window_scale,
-        tsval: options.tsval,
+        window_scale: (options.window_scale != NOT_SCALED).then_some(options.window_scale),
+        tsval: options.has_tsval.then_some(options.tsval),
         checksum: header.checksum(),
         ip_id: packet.id,
         ip_len: packet.len,
@@ -51,19 +52,25 @@ pub(super) fn segment<'a>(packet: &Packet<'a>, notes: &mut Tally<Note>) -> Resul
     })
 }
 
-#[derive(Clone, Copy, Default)]
+/// Small enough for a register: as a struct of `Option`s it went through memory, and cost more than all the rest.
+#[derive(Clone, Copy)]
 struct Options {
-    window_scale: Option<u8>,
-    tsval: Option<u32>,
+    tsval: u32,
+    has_tsval: bool,
+    /// [`NOT_SCALED`] without the option.
+    window_scale: u8,
 }
+
+const NOT_SCALED: u8 = u8::MAX;
+const NO_OPTIONS: Options = Options { tsval: 0, has_tsval: false, window_scale: NOT_SCALED };
 
 #[inline]
 fn options(bytes: &[u8], syn: bool, notes: &mut Tally<Note>) -> Options {
     match *bytes {
-        [] => Options::default(),
+        [] => NO_OPTIONS,
         // The order of RFC 7323 appendix A: nearly every segment of a connection looks like this.
         [1, 1, 8, 10, a, b, c, d, _, _, _, _] => {
-            Options { window_scale: None, tsval: Some(u32::from_be_bytes([a, b, c, d])) }
+            Options { tsval: u32::from_be_bytes([a, b, c, d]), has_tsval: true, ..NO_OPTIONS }
         }
         _ => any_options(bytes, syn, notes),
     }
@@ -76,7 +83,7 @@ fn any_options(mut bytes: &[u8], syn: bool, notes: &mut Tally<Note>) -> Options 
     const WINDOW_SCALE: u8 = 3;
     const TIMESTAMPS: u8 = 8;
 
-    let mut found = Options::default();
+    let mut found = NO_OPTIONS;
     loop {
         let (kind, len) = match *bytes {
             [] | [END, ..] => return found,
@@ -90,16 +97,16 @@ fn any_options(mut bytes: &[u8], syn: bool, notes: &mut Tally<Note>) -> Options 
         let body = if len < 2 { None } else { bytes.get(2..len) };
         match (kind, body) {
             // RFC 7323 section 2.2: only a SYN may scale.
-            (WINDOW_SCALE, Some(&[shift])) if syn => {
+            (WINDOW_SCALE, Some(&[shift])) if syn && found.window_scale == NOT_SCALED => {
                 if shift > MAX_WINDOW_SCALE {
                     notes.count(Note::WindowScaleClamped);
                 }
-                found.window_scale = found.window_scale.or(Some(shift.min(MAX_WINDOW_SCALE)));
+                found.window_scale = shift.min(MAX_WINDOW_SCALE);
             }
-            (TIMESTAMPS, Some(&[a, b, c, d, _, _, _, _])) => {
-                found.tsval = found.tsval.or(Some(u32::from_be_bytes([a, b, c, d])));
+            (TIMESTAMPS, Some(&[a, b, c, d, _, _, _, _])) if !found.has_tsval => {
+                found = Options { tsval: u32::from_be_bytes([a, b, c, d]), has_tsval: true, ..found };
             }
-            (WINDOW_SCALE, Some(&[_])) => {}
+            (WINDOW_SCALE, Some([_])) | (TIMESTAMPS, Some([_, _, _, _, _, _, _, _])) => {}
             (WINDOW_SCALE | TIMESTAMPS, _) | (_, None) => {
                 notes.count(Note::TcpOptionsMalformed);
                 return found;
