@@ -27,6 +27,14 @@ pub struct Ticks {
     last: i64,
 }
 
+impl Ticks {
+    /// Whether there is one.
+    #[inline]
+    pub fn due(&self) -> bool {
+        self.next <= self.last
+    }
+}
+
 impl Iterator for Ticks {
     type Item = Timestamp;
 
