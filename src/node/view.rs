@@ -347,10 +347,9 @@ impl View {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((ended, id)) = self.ended.pop_front() {
-            if self.connections.get(&id).is_some_and(|c| c.ended == Some(ended)) {
-                self.connections.remove(&id);
-            }
+        let Some((ended, id)) = self.ended.pop_front() else { return };
+        if self.connections.get(&id).is_some_and(|c| c.ended == Some(ended)) {
+            self.connections.remove(&id);
         }
     }
 

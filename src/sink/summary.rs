@@ -68,7 +68,7 @@ fn list(counts: &Counts) -> String {
 }
 
 fn indent(text: &str) -> String {
-    text.lines().map(|l| format!("  {l}\n")).collect()
+    text.lines().fold(String::new(), |all, line| all + "  " + line + "\n")
 }
 
 /// Prints `report`; `filtered` frames were left out by the user's filter.
@@ -152,7 +152,7 @@ fn message_table(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Resu
     let mut rows: Vec<_> = n.messages.iter().collect();
     rows.sort_by(|a, b| (b.1.recv_bytes + b.1.sent_bytes).cmp(&(a.1.recv_bytes + a.1.sent_bytes)).then(a.0.cmp(b.0)));
     let rows: Vec<Vec<String>> = (rows.iter())
-        .map(|(name, m)| vec![name.to_string(), number(m.recv), bytes(m.recv_bytes), number(m.sent), bytes(m.sent_bytes)])
+        .map(|(name, m)| vec![String::clone(name), number(m.recv), bytes(m.recv_bytes), number(m.sent), bytes(m.sent_bytes)])
         .collect();
     writeln!(out, "\n  {}", style.heading("Messages (v1)"))?;
     let table = plain_table(&["command", "received", "bytes", "sent", "bytes"], &rows, &[false, true, true, true, true]);
@@ -169,7 +169,7 @@ fn agents(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> 
     }
     let mut all: Vec<_> = n.user_agents.iter().collect();
     all.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    let rows: Vec<Vec<String>> = all.iter().take(ROWS).map(|(agent, n)| vec![agent.to_string(), number(**n)]).collect();
+    let rows: Vec<Vec<String>> = all.iter().take(ROWS).map(|(agent, n)| vec![String::clone(agent), number(**n)]).collect();
     writeln!(out, "\n  {}", style.heading(&format!("User agents ({} of {})", rows.len(), all.len())))?;
     write!(out, "{}", indent(&plain_table(&["user agent", "versions"], &rows, &[false, true])))
 }
