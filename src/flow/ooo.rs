@@ -183,16 +183,25 @@ impl OooBuffer {
             }
             self.bytes -= h.bytes.len().saturating_sub(keep);
             h.bytes.truncate(keep);
+            h.bytes.shrink_to_fit(); // what is accounted for is what is allocated
             h.end = end;
         }
         forgotten
     }
 
-    /// Frees the bytes and keeps the ranges: the direction is only counted from here on (R49).
+    /// Frees the bytes and keeps the ranges, touching ones as one: the direction is only counted from here on (R49).
     pub fn forget_bytes(&mut self) {
         for h in &mut self.held {
             h.bytes = Vec::new();
         }
+        self.held.dedup_by(|later, earlier| {
+            let touches = earlier.end == later.start;
+            if touches {
+                earlier.end = later.end;
+            }
+            touches
+        });
+        self.held.shrink_to_fit();
         self.bytes = 0;
     }
 }

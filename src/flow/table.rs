@@ -145,6 +145,20 @@ impl<S> FlowTable<S> {
         if list == slot.list && (list == List::Closed || now.since(slot.moved) < SECOND) {
             return;
         }
+        self.renew(id, now);
+    }
+
+    /// Notes a change of state that no segment of the conversation caused: its silence goes on.
+    pub fn relist(&mut self, id: FlowId, now: Timestamp) {
+        let Some(slot) = self.slots.get(id.0 as usize) else { return };
+        if slot.flow.as_ref().is_some_and(|f| List::of(f.state) != slot.list) {
+            self.renew(id, now);
+        }
+    }
+
+    /// Puts the conversation at the back of its state's list.
+    pub fn renew(&mut self, id: FlowId, now: Timestamp) {
+        let Some(list) = self.get(id).map(|f| List::of(f.state)) else { return };
         self.unlink(id.0);
         self.slots[id.0 as usize].moved = now;
         self.link(id.0, list);
