@@ -110,6 +110,10 @@ impl Half {
         if len > 0 {
             self.data_segments += 1;
             if (start - self.next as i64).abs() > FAR {
+                if self.finished {
+                    tally.count(Anomaly::AfterFin);
+                    return;
+                }
                 if !self.agrees_on_far(seq, s.payload_len) {
                     tally.count(Anomaly::OutsideWindow);
                     return;
@@ -360,9 +364,9 @@ impl Half {
 
     /// Goes on at `seq`: forward by a gap of known size, else (a jump back, or by more than 2³¹) by one of unknown size.
     fn resync(&mut self, seq: SeqNum, out: &mut impl Output) {
-        self.flush(GapCause::Resync, out);
+        // A FIN that has not been reached belongs to the old place.
         self.fin = None;
-        self.finished = false;
+        self.flush(GapCause::Resync, out);
         self.timestamp = None;
         let distance = self.offset(seq).unwrap_or(0) - self.next as i64;
         let known = distance > 0;

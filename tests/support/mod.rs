@@ -1,6 +1,7 @@
 //! What the integration tests of the flow stage share: frames, a script of packets, a recording handler, a runner.
 #![allow(dead_code)] // each test binary uses a part of it
 
+pub mod conversation;
 pub mod frame;
 pub mod recorder;
 pub mod run;
