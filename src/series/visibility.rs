@@ -12,12 +12,21 @@ pub const VISIBILITY: Series = Series {
 };
 
 const COLUMNS: [Column; 6] = [
-    tag("transport", Exact, "v1 (readable), v2 (encrypted, BIP 324), unknown (too few bytes to tell), not_bitcoin. For connections joined in the middle v2 is inferred from the lack of any message."),
+    tag(
+        "transport",
+        Exact,
+        "v1 (readable), v2 (encrypted, BIP 324), unknown (too few bytes to tell), not_bitcoin. For connections joined in the middle v2 is inferred from the lack of any message.",
+    ),
     integer("connections", Exact, "connections", "Open connections."),
     integer("connections_seen", Exact, "connections", "Connections since the sensor started, closed ones included."),
     integer("bytes_recv", Exact, "bytes", "Unique TCP payload to the node, cumulative."),
     integer("bytes_sent", Exact, "bytes", "Unique TCP payload from the node, cumulative."),
-    integer("fallbacks", super::Kind::Inferred, "connections", "Cumulative, transport v2 only: attempts that got no answer and were followed within 60 s by a v1 connection between the same addresses in the same direction."),
+    integer(
+        "fallbacks",
+        super::Kind::Inferred,
+        "connections",
+        "Cumulative, transport v2 only: attempts that got no answer and were followed within 60 s by a v1 connection between the same addresses in the same direction.",
+    ),
 ];
 
 /// Figures of one transport.
