@@ -60,6 +60,10 @@ impl<H: StreamHandler> Output for Delivery<'_, H> {
         self.handler.data(self.at, self.conversation, self.stream, self.side, chunk)
     }
 
+    fn missing(&mut self, gap: &Gap) {
+        self.handler.missing(gap);
+    }
+
     fn gap(&mut self, gap: Gap) -> Action {
         self.handler.gap(self.at, self.conversation, self.stream, self.side, gap)
     }

@@ -21,6 +21,8 @@ pub trait Output {
     fn data(&mut self, chunk: Chunk<'_>) -> Action;
     /// Bytes that will never come.
     fn gap(&mut self, gap: Gap) -> Action;
+    /// The same, also for a direction that is only counted.
+    fn missing(&mut self, _gap: &Gap) {}
 }
 
 /// One direction.
@@ -229,17 +231,22 @@ impl Half {
             let Piece { bytes, time, starts_segment, .. } = *piece;
             action = out.data(Chunk { offset, bytes, time, starts_segment, pushed: piece.pushed && captured == len });
         }
-        if captured < len && action == Action::Deliver {
-            self.stats.gaps += 1;
-            self.stats.gap_bytes += len - captured;
-            action = out.gap(Gap {
-                offset: offset + captured,
-                len: len - captured,
-                known: true,
-                cause: GapCause::SnapLength,
-            });
-        }
         self.obey(action);
+        if captured < len && action == Action::Deliver {
+            let (offset, len) = (offset + captured, len - captured);
+            self.lack(Gap { offset, len, known: true, cause: GapCause::SnapLength }, out);
+        }
+    }
+
+    /// Counts a gap and tells of it.
+    fn lack(&mut self, gap: Gap, out: &mut impl Output) {
+        self.stats.gaps += 1;
+        self.stats.gap_bytes += gap.len;
+        out.missing(&gap);
+        if !self.only_count {
+            let action = out.gap(gap);
+            self.obey(action);
+        }
     }
 
     fn obey(&mut self, action: Action) {
@@ -284,12 +291,7 @@ impl Half {
             let gap = Gap { offset: self.next, len: end - self.next, known: true, cause };
             self.next = end;
             self.highest = self.highest.max(end);
-            self.stats.gaps += 1;
-            self.stats.gap_bytes += gap.len;
-            if !self.only_count {
-                let action = out.gap(gap);
-                self.obey(action);
-            }
+            self.lack(gap, out);
         }
         self.hole.closed();
         self.drain(out);
@@ -378,12 +380,7 @@ impl Half {
         self.next += len;
         self.highest = self.next;
         self.acked = self.acked.min(self.next);
-        self.stats.gaps += 1;
-        self.stats.gap_bytes += len;
-        if !self.only_count {
-            let action = out.gap(gap);
-            self.obey(action);
-        }
+        self.lack(gap, out);
     }
 }
 

@@ -128,6 +128,9 @@ pub trait StreamHandler {
     /// Bytes from `side` are missing.
     fn gap(&mut self, at: At, conversation: &Conversation, stream: &mut Self::Stream, side: Side, gap: Gap) -> Action;
 
+    /// The same, also for a direction that is only counted: for figures by cause.
+    fn missing(&mut self, _gap: &Gap) {}
+
     /// `side` will send no more (FIN in order).
     fn half_closed(&mut self, at: At, conversation: &Conversation, stream: &mut Self::Stream, side: Side);
 

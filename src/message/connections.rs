@@ -232,8 +232,6 @@ impl StreamHandler for Connections {
     }
 
     fn gap(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, gap: Gap) -> Action {
-        self.gaps.count(gap.cause);
-        self.gap_bytes.add(gap.cause, gap.len);
         if let Phase::Opening(_) = &s.phase {
             // The first bytes are lost: go on as if joined in the middle.
             s.framers = Some(Box::new([Framer::in_the_middle(None), Framer::in_the_middle(None)]));
@@ -246,6 +244,11 @@ impl StreamHandler for Connections {
         let Self { pool, tally, events, .. } = self;
         framers[side as usize].gap(at, &gap, pool, &mut Sink { tally, events, conversation: c, side });
         Action::Deliver
+    }
+
+    fn missing(&mut self, gap: &Gap) {
+        self.gaps.count(gap.cause);
+        self.gap_bytes.add(gap.cause, gap.len);
     }
 
     fn half_closed(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side) {
