@@ -251,16 +251,12 @@ impl View {
             let node = &mut self.nodes[node];
             let (sent, recv) = (c.stats[side as usize], c.stats[side.other() as usize]);
             if !fresh {
-                let share = &mut node.shares[place(before)];
-                share.bytes_recv -= recv.payload_bytes;
-                share.bytes_sent -= sent.payload_bytes;
+                node.shares[place(before)].give_up(&recv, &sent);
             }
             if let Some(network) = transport.network() {
                 node.network(network);
             }
-            let share = &mut node.shares[place(transport)];
-            share.bytes_recv += recv.payload_bytes;
-            share.bytes_sent += sent.payload_bytes;
+            node.shares[place(transport)].carry(&recv, &sent);
             if (fresh || !counted_before) && c.is_bitcoin() {
                 node.recv_sent(&recv, &sent);
             }
