@@ -115,10 +115,10 @@ mod tests {
     #[test]
     fn one_tick_a_second_at_whole_seconds() {
         let mut c = CaptureClock::default();
-        assert_eq!(ticks(&mut c, 10.5), []);
-        assert_eq!(ticks(&mut c, 10.9), []);
+        assert!(ticks(&mut c, 10.5).is_empty());
+        assert!(ticks(&mut c, 10.9).is_empty());
         assert_eq!(ticks(&mut c, 11.0), [11]);
-        assert_eq!(ticks(&mut c, 10.7), []);
+        assert!(ticks(&mut c, 10.7).is_empty());
         assert_eq!(ticks(&mut c, 14.2), [12, 13, 14]);
     }
 
@@ -126,7 +126,7 @@ mod tests {
     fn one_frame_with_a_wild_time_moves_nothing() {
         let mut c = CaptureClock::default();
         ticks(&mut c, 1000.0);
-        assert_eq!(ticks(&mut c, 4e9), []);
+        assert!(ticks(&mut c, 4e9).is_empty());
         assert_eq!(ticks(&mut c, 1001.0), [1001]);
         assert_eq!(c.steps(), 0);
     }
@@ -135,14 +135,14 @@ mod tests {
     fn three_frames_that_agree_do_with_one_tick() {
         let mut c = CaptureClock::default();
         ticks(&mut c, 0.0);
-        assert_eq!(ticks(&mut c, 4e9), []);
-        assert_eq!(ticks(&mut c, 4e9 + 1.0), []);
+        assert!(ticks(&mut c, 4e9).is_empty());
+        assert!(ticks(&mut c, 4e9 + 1.0).is_empty());
         assert_eq!(ticks(&mut c, 4e9 + 2.5), [4_000_000_002]);
         assert_eq!(ticks(&mut c, 4e9 + 3.5), [4_000_000_003]);
         assert_eq!(c.steps(), 1);
         // And back.
         for s in [5.0, 6.0, 7.0] {
-            assert_eq!(ticks(&mut c, s), []);
+            assert!(ticks(&mut c, s).is_empty());
         }
         assert_eq!(ticks(&mut c, 8.0), [8]);
         assert_eq!(c.steps(), 2);
