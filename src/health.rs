@@ -36,6 +36,7 @@ macro_rules! vocabulary {
 
         impl $name {
             /// Every entry as a column of a series: its name behind the vocabulary's prefix, and its help.
+            #[allow(dead_code)] // not every vocabulary is one of columns
             pub const COLUMNS: &'static [(&'static str, &'static str)] = &[$((concat!($prefix, $text), $help),)+];
         }
 

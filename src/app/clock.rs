@@ -21,10 +21,18 @@ pub struct CaptureClock {
 }
 
 /// Ticks that are due before a frame.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ticks {
     next: i64,
     last: i64,
+}
+
+impl Ticks {
+    /// Whether there is one.
+    #[inline]
+    pub fn due(&self) -> bool {
+        self.next <= self.last
+    }
 }
 
 impl Iterator for Ticks {
@@ -104,6 +112,8 @@ impl CaptureClock {
 mod tests {
     use super::*;
 
+    const NONE: [i64; 0] = [];
+
     fn at(seconds: f64) -> Timestamp {
         Timestamp::from_nanos((seconds * 1e9) as i64)
     }
@@ -115,10 +125,10 @@ mod tests {
     #[test]
     fn one_tick_a_second_at_whole_seconds() {
         let mut c = CaptureClock::default();
-        assert!(ticks(&mut c, 10.5).is_empty());
-        assert!(ticks(&mut c, 10.9).is_empty());
+        assert_eq!(ticks(&mut c, 10.5), NONE);
+        assert_eq!(ticks(&mut c, 10.9), NONE);
         assert_eq!(ticks(&mut c, 11.0), [11]);
-        assert!(ticks(&mut c, 10.7).is_empty());
+        assert_eq!(ticks(&mut c, 10.7), NONE);
         assert_eq!(ticks(&mut c, 14.2), [12, 13, 14]);
     }
 
@@ -126,7 +136,7 @@ mod tests {
     fn one_frame_with_a_wild_time_moves_nothing() {
         let mut c = CaptureClock::default();
         ticks(&mut c, 1000.0);
-        assert!(ticks(&mut c, 4e9).is_empty());
+        assert_eq!(ticks(&mut c, 4e9), NONE);
         assert_eq!(ticks(&mut c, 1001.0), [1001]);
         assert_eq!(c.steps(), 0);
     }
@@ -135,14 +145,14 @@ mod tests {
     fn three_frames_that_agree_do_with_one_tick() {
         let mut c = CaptureClock::default();
         ticks(&mut c, 0.0);
-        assert!(ticks(&mut c, 4e9).is_empty());
-        assert!(ticks(&mut c, 4e9 + 1.0).is_empty());
+        assert_eq!(ticks(&mut c, 4e9), NONE);
+        assert_eq!(ticks(&mut c, 4e9 + 1.0), NONE);
         assert_eq!(ticks(&mut c, 4e9 + 2.5), [4_000_000_002]);
         assert_eq!(ticks(&mut c, 4e9 + 3.5), [4_000_000_003]);
         assert_eq!(c.steps(), 1);
         // And back.
         for s in [5.0, 6.0, 7.0] {
-            assert!(ticks(&mut c, s).is_empty());
+            assert_eq!(ticks(&mut c, s), NONE);
         }
         assert_eq!(ticks(&mut c, 8.0), [8]);
         assert_eq!(c.steps(), 2);

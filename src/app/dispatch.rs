@@ -47,7 +47,11 @@ impl Dispatcher {
     /// The ticks due before a frame captured at `time`.
     #[inline]
     pub fn ticks(&mut self, time: Timestamp) -> Ticks {
-        self.clock.observe(time)
+        let ticks = self.clock.observe(time);
+        if ticks.due() {
+            self.decoder.expire(time);
+        }
+        ticks
     }
 
     /// Where the next tick or the end stands: behind the newest frame.

@@ -36,7 +36,11 @@ pub struct Inline {
 impl Inline {
     /// Stages that have seen nothing.
     pub fn new(settings: &Settings) -> Self {
-        let flow = FlowConfig { limits: settings.limits, checksums: settings.checksums, service_ports: settings.ports.clone() };
+        let flow = FlowConfig {
+            limits: settings.limits,
+            checksums: settings.checksums,
+            service_ports: settings.ports.clone(),
+        };
         Self {
             dispatcher: Dispatcher::new(KeyHasher::fixed()),
             worker: Worker::new(0, 1, &flow, &settings.magics),

@@ -34,7 +34,11 @@ pub fn print(out: &mut impl Write, format: Format, seen: &SeenMessage<'_>) -> io
 /// The head of the table.
 pub fn print_head(out: &mut impl Write, format: Format) -> io::Result<()> {
     if format == Format::Text {
-        writeln!(out, "{:>9}  {:<30}  {:<24} {:<2} {:<28}  {:<12} {:>9}  info", "frame", "time (UTC)", "node", "", "peer", "command", "bytes")?;
+        writeln!(
+            out,
+            "{:>9}  {:<30}  {:<24} {:<2} {:<28}  {:<12} {:>9}  info",
+            "frame", "time (UTC)", "node", "", "peer", "command", "bytes"
+        )?;
     }
     Ok(())
 }
@@ -107,5 +111,10 @@ fn print_text(out: &mut impl Write, seen: &SeenMessage<'_>) -> io::Result<()> {
     let sep = if notes.is_empty() || info.is_empty() { "" } else { "; " };
     let node = text::escape(seen.node.as_bytes());
     let (frame, time, peer) = (seen.at.index.0, seen.at.time.to_string(), seen.peer.to_string());
-    writeln!(out, "{frame:>9}  {time:<30}  {node:<24} {arrow} {peer:<28}  {:<12} {:>9}  {notes}{sep}{info}", name(m), m.payload_bytes)
+    writeln!(
+        out,
+        "{frame:>9}  {time:<30}  {node:<24} {arrow} {peer:<28}  {:<12} {:>9}  {notes}{sep}{info}",
+        name(m),
+        m.payload_bytes
+    )
 }

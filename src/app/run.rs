@@ -94,7 +94,9 @@ impl<W: Write> Output for Results<W> {
         let Some(l) = self.listing.as_mut().filter(|_| !self.closed) else { return };
         let m = seen.message;
         let name = m.unknown_name.as_deref().unwrap_or(m.command.name());
-        if l.commands.is_empty() || l.commands.iter().any(|c| c == name || (c == "unknown" && m.command == Command::UNKNOWN)) {
+        if l.commands.is_empty()
+            || l.commands.iter().any(|c| c == name || (c == "unknown" && m.command == Command::UNKNOWN))
+        {
             let result = messages::print(&mut l.out, l.format, seen);
             self.printed(result);
         }

@@ -23,7 +23,8 @@ use std::sync::Arc;
 const BUFFER: usize = 64 * 1024;
 
 fn job(input: &InputArgs, interval: i64) -> Job {
-    let mut ports: Vec<u16> = Network::NAMED.iter().filter_map(|n| n.default_port()).chain(input.port.iter().copied()).collect();
+    let mut ports: Vec<u16> =
+        Network::NAMED.iter().filter_map(|n| n.default_port()).chain(input.port.iter().copied()).collect();
     ports.sort_unstable();
     ports.dedup();
     let ports: Arc<[u16]> = ports.into();
@@ -80,7 +81,11 @@ pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
         let style = summary::Style { colour };
         summary::print(&mut out, &outcome.report, outcome.filtered, style)?;
         if let Some(path) = &args.store {
-            writeln!(out, "\nStored in {0}. Next: btcdmon query --store {0} \"SELECT * FROM bandwidth\"", path.display())?;
+            writeln!(
+                out,
+                "\nStored in {0}. Next: btcdmon query --store {0} \"SELECT * FROM bandwidth\"",
+                path.display()
+            )?;
         }
     }
     out.flush()?;
@@ -93,7 +98,9 @@ pub fn messages(args: &MessagesArgs) -> Result<ExitCode> {
     for name in &args.command {
         let known = crate::message::command::Command::from_name(name).is_some() || name == "unknown";
         if !known {
-            eprintln!("btcdmon: note: `{name}` is no command that the sensor knows; messages of that name are shown if there are any");
+            eprintln!(
+                "btcdmon: note: `{name}` is no command that the sensor knows; messages of that name are shown if there are any"
+            );
         }
     }
     let out = BufWriter::with_capacity(BUFFER, io::stdout().lock());

@@ -10,13 +10,13 @@ use std::process::ExitCode;
 pub fn run(args: &SeriesArgs) -> Result<ExitCode> {
     let chosen: Vec<Series> = match &args.name {
         None => SERIES.to_vec(),
-        Some(name) => match reference::find(SERIES, name) {
-            Some(series) => vec![*series],
-            None => {
+        Some(name) => {
+            let Some(series) = reference::find(SERIES, name) else {
                 let names: Vec<_> = SERIES.iter().map(|s| s.name).collect();
                 bail!("there is no series `{name}`; there are {}", names.join(", "));
-            }
-        },
+            };
+            vec![*series]
+        }
     };
     let text = if args.json {
         reference::json(&chosen)

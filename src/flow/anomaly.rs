@@ -13,6 +13,7 @@ crate::vocabulary! {
         OldTimestamp = "old_timestamp": "The TCP timestamp is older than the newest one in order (PAWS, RFC 7323): the new bytes were ignored.",
         OutsideWindow = "outside_window": "The sequence number is more than 16 MiB away from the expected one: the segment was ignored.",
         BeforeStart = "before_start": "Bytes that precede the first byte seen of a stream joined in the middle: ignored.",
+        NoAckFlag = "no_ack_flag": "Data or FIN without the ACK flag, which no receiver takes (RFC 9293 section 3.10.7.4): ignored.",
         AfterFin = "after_fin": "Bytes beyond the sender's FIN: ignored.",
         FinMoved = "fin_moved": "A second FIN at another place than the first: ignored.",
         AfterClose = "after_close": "A segment of a conversation that has ended: counted, not delivered.",

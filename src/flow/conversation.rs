@@ -35,6 +35,8 @@ pub struct Flow<S> {
     pub stream: S,
     /// Where it is in its life.
     pub state: State,
+    /// The handler knows that the handshake is complete, or that it was joined in the middle.
+    pub established: bool,
     /// Capture time of the newest segment.
     pub last_seen: Timestamp,
     /// Has segments since the last tick.
@@ -56,6 +58,10 @@ impl<H: StreamHandler> Output for Delivery<'_, H> {
     #[inline]
     fn data(&mut self, chunk: Chunk<'_>) -> Action {
         self.handler.data(self.at, self.conversation, self.stream, self.side, chunk)
+    }
+
+    fn missing(&mut self, gap: &Gap) {
+        self.handler.missing(gap);
     }
 
     fn gap(&mut self, gap: Gap) -> Action {
@@ -89,6 +95,9 @@ pub(super) fn begins(
         });
     }
     let [low, high] = key.ports().map(|p| config.is_service(p));
+    if !segment.flags.has(Flags::ACK) {
+        return None;
+    }
     let bare = segment.payload_len == 0;
     if bare && (segment.flags.has(Flags::FIN) || !(low || high)) {
         return None;
@@ -111,6 +120,11 @@ impl<S> Flow<S> {
     ) -> (&'a mut Half, Delivery<'a, H>) {
         let Self { halves, conversation, stream, .. } = self;
         (&mut halves[side as usize], Delivery { handler, conversation, stream, at, side })
+    }
+
+    /// Both sides, the initiator first: what happens to both at once does not depend on the addresses.
+    pub(super) fn sides(&self) -> [Side; 2] {
+        [self.conversation.initiator, self.conversation.initiator.other()]
     }
 
     /// Checks whether the hole of `side` is to be given up.
@@ -143,7 +157,7 @@ impl<S> Flow<S> {
         if matches!(self.state, State::Closed(_)) {
             return;
         }
-        for side in Side::BOTH {
+        for side in self.sides() {
             let (half, mut out) = self.split(at, side, handler);
             half.flush(GapCause::AtClose, &mut out);
         }
@@ -172,6 +186,10 @@ impl<S> Flow<S> {
     pub(super) fn disproves_rst(&self, at: At, side: Side, segment: &Segment<'_>) -> bool {
         let State::Closed(Some((sender, when))) = self.state else { return false };
         let half = &self.halves[side as usize];
+        let carries_data = segment.flags.has(Flags::ACK) && segment.flags.0 & (Flags::SYN | Flags::RST) == 0;
+        if !carries_data || half.finished {
+            return false;
+        }
         let Some(start) = half.offset(segment.seq) else { return false };
         let end = start + i64::from(segment.payload_len);
         let new =
@@ -185,6 +203,10 @@ impl<S> Flow<S> {
         let own = &mut self.halves[side as usize];
         if segment.flags.has(Flags::SYN) {
             own.scale = Some(segment.window_scale.unwrap_or(0).min(14));
+            // Windows are scaled only when both sides offer it (RFC 7323 section 2.2).
+            if segment.flags.has(Flags::ACK) && segment.window_scale.is_none() {
+                self.halves[side.other() as usize].scale = Some(0);
+            }
             return;
         }
         if let Some(scale) = own.scale {

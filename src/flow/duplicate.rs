@@ -23,7 +23,8 @@ impl RecentFrames {
     #[inline]
     pub fn is_duplicate(&mut self, segment: &Segment<'_>, time: Timestamp, within: i64) -> bool {
         let digest = digest(segment);
-        if self.digests.iter().any(|&(d, t)| d == digest && time.since(t).abs() <= within) {
+        let within = within.unsigned_abs();
+        if self.digests.iter().any(|&(d, t)| d == digest && time.since(t).unsigned_abs() <= within) {
             return true;
         }
         self.digests[usize::from(self.at)] = (digest, time);

@@ -28,6 +28,12 @@ impl HoleClock {
         self.since.get_or_insert(time);
     }
 
+    /// Whether a hole has been noticed.
+    #[inline]
+    fn runs(&self) -> bool {
+        self.since.is_some() || self.acked.is_some()
+    }
+
     /// The hole is filled or given up.
     pub fn closed(&mut self) {
         *self = Self::default();
@@ -39,21 +45,30 @@ impl Half {
     #[inline]
     pub(super) fn acknowledged(&mut self, ack: SeqNum, tally: &mut Tally<Anomaly>) {
         let Some(offset) = self.offset(ack) else { return };
-        self.any_ack = true;
-        // The FIN takes one sequence number after the last byte.
-        let offset = offset.min(self.fin.map_or(i64::MAX, |f| f as i64));
-        if offset > self.highest as i64 + FAR {
+        if offset > self.highest as i64 + FAR || offset < self.next as i64 - i64::from(i32::MAX) / 2 {
             tally.count(Anomaly::AckImplausible);
             return;
         }
-        self.acked = self.acked.max(offset.max(0) as u64);
+        self.any_ack = true;
+        let mut offset = offset.max(0) as u64;
+        if let Some(fin) = self.fin {
+            // The FIN takes one sequence number after the last byte. More than that shows that the receiver
+            // went on beyond a FIN that it never took: the FIN was forged.
+            if offset > fin + 1 && !self.finished {
+                tally.count(Anomaly::FinMoved);
+                self.fin = None;
+            } else {
+                offset = offset.min(fin);
+            }
+        }
+        self.acked = self.acked.max(offset);
     }
 
     /// Gives up the hole when its time has come.
     #[inline]
     pub(super) fn check_hole(&mut self, time: Timestamp, limits: &Limits, out: &mut impl Output) {
         if self.origin.is_none() || !self.has_hole() {
-            if self.hole.acked.is_some() {
+            if self.hole.runs() {
                 self.hole.closed();
             }
             return;
@@ -64,8 +79,14 @@ impl Half {
             let (since, segments, level) = self.hole.acked.filter(|g| g.2 > self.next).unwrap_or(fresh);
             self.hole.acked = Some((since, segments, level));
             if time.since(since) >= limits.ack_grace || self.data_segments - segments >= limits.ack_grace_segments {
+                // What the receiver took under a timestamp that looked old was not old.
+                self.timestamp = None;
                 while self.next < level && self.has_hole() {
+                    let before = self.next;
                     self.skip_hole(GapCause::Acked, level, out);
+                    if self.next == before {
+                        break;
+                    }
                 }
             }
         } else {

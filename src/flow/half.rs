@@ -21,6 +21,8 @@ pub trait Output {
     fn data(&mut self, chunk: Chunk<'_>) -> Action;
     /// Bytes that will never come.
     fn gap(&mut self, gap: Gap) -> Action;
+    /// The same, also for a direction that is only counted.
+    fn missing(&mut self, _gap: &Gap) {}
 }
 
 /// One direction.
@@ -53,21 +55,30 @@ pub struct Half {
     pub(super) recent: RecentFrames,
     pub(super) checksums: ChecksumSample,
     pub(super) stats: DirectionStats,
-    timestamp: Option<(u32, Timestamp)>,
+    pub(super) timestamp: Option<(u32, Timestamp)>,
     far: Option<(SeqNum, u8)>,
     only_count: bool,
 }
 
 impl Half {
     /// Whether the stream waits at a hole.
+    ///
+    /// One acknowledged number beyond all data may be that of a FIN that was not captured: not yet a hole.
     #[inline]
     pub fn has_hole(&self) -> bool {
-        !self.ooo.is_empty() || (self.any_ack && self.acked > self.next) || self.fin.is_some_and(|f| f > self.next)
+        !self.ooo.is_empty()
+            || (self.any_ack && self.acked > self.next + u64::from(self.fin.is_none()))
+            || self.fin.is_some_and(|f| f > self.next)
+    }
+
+    /// Whether no byte has been placed yet, so that the start may still move.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.next == 0 && self.ooo.is_empty()
     }
 
     /// Sets where the stream begins; only before any byte has been placed.
     pub(super) fn begin(&mut self, origin: SeqNum) {
-        if self.next == 0 && self.ooo.is_empty() {
+        if self.is_untouched() {
             self.origin = Some(origin);
         }
     }
@@ -101,6 +112,10 @@ impl Half {
         if len > 0 {
             self.data_segments += 1;
             if (start - self.next as i64).abs() > FAR {
+                if self.finished {
+                    tally.count(Anomaly::AfterFin);
+                    return;
+                }
                 if !self.agrees_on_far(seq, s.payload_len) {
                     tally.count(Anomaly::OutsideWindow);
                     return;
@@ -115,7 +130,8 @@ impl Half {
             }
             self.place(s, start, time, limits, tally, out);
         }
-        if s.flags.has(Flags::FIN) {
+        // A receiver ignores FIN on a SYN.
+        if s.flags.has(Flags::FIN) && !s.flags.has(Flags::SYN) {
             if (start - self.next as i64).abs() > FAR {
                 tally.count(Anomaly::OutsideWindow);
                 return;
@@ -215,17 +231,22 @@ impl Half {
             let Piece { bytes, time, starts_segment, .. } = *piece;
             action = out.data(Chunk { offset, bytes, time, starts_segment, pushed: piece.pushed && captured == len });
         }
-        if captured < len && action == Action::Deliver {
-            self.stats.gaps += 1;
-            self.stats.gap_bytes += len - captured;
-            action = out.gap(Gap {
-                offset: offset + captured,
-                len: len - captured,
-                known: true,
-                cause: GapCause::SnapLength,
-            });
-        }
         self.obey(action);
+        if captured < len && action == Action::Deliver {
+            let (offset, len) = (offset + captured, len - captured);
+            self.lack(Gap { offset, len, known: true, cause: GapCause::SnapLength }, out);
+        }
+    }
+
+    /// Counts a gap and tells of it.
+    fn lack(&mut self, gap: Gap, out: &mut impl Output) {
+        self.stats.gaps += 1;
+        self.stats.gap_bytes += gap.len;
+        out.missing(&gap);
+        if !self.only_count {
+            let action = out.gap(gap);
+            self.obey(action);
+        }
     }
 
     fn obey(&mut self, action: Action) {
@@ -270,22 +291,22 @@ impl Half {
             let gap = Gap { offset: self.next, len: end - self.next, known: true, cause };
             self.next = end;
             self.highest = self.highest.max(end);
-            self.stats.gaps += 1;
-            self.stats.gap_bytes += gap.len;
-            if !self.only_count {
-                let action = out.gap(gap);
-                self.obey(action);
-            }
+            self.lack(gap, out);
         }
         self.hole.closed();
         self.drain(out);
     }
 
-    /// Gives up every hole (R44): nothing more will come.
-    pub(super) fn flush(&mut self, cause: GapCause, out: &mut impl Output) {
+    /// Gives up every hole before held-back data, so that none is held back.
+    pub(super) fn release(&mut self, cause: GapCause, out: &mut impl Output) {
         while let Some(first) = self.ooo.first() {
             self.skip_hole(cause, first, out);
         }
+    }
+
+    /// Gives up every hole (R44): nothing more will come.
+    pub(super) fn flush(&mut self, cause: GapCause, out: &mut impl Output) {
+        self.release(cause, out);
         // One acknowledged number beyond the data may be that of a FIN that was not captured.
         let acked = if self.fin.is_none() && self.any_ack && self.acked > self.next + 1 { self.acked } else { 0 };
         let end = self.fin.unwrap_or(acked);
@@ -300,6 +321,8 @@ impl Half {
         match self.fin {
             None if offset >= self.next => {
                 self.fin = Some(offset);
+                // The acknowledgment of the FIN may have been captured before it (R41).
+                self.acked = self.acked.min(offset);
                 if self.ooo.truncate(offset) > 0 {
                     tally.count(Anomaly::AfterFin);
                 }
@@ -322,14 +345,17 @@ impl Half {
     /// Only a segment at the left edge sets the timestamp to compare with (RFC 7323 section 4.3).
     #[inline]
     fn remember_timestamp(&mut self, s: &Segment<'_>, time: Timestamp) {
-        if let Some(tsval) = s.tsval {
+        let Some(tsval) = s.tsval else { return };
+        let newer = |(recent, when)| tsval_distance(tsval, recent) >= 0 || time.since(when) >= PAWS_IDLE;
+        if self.timestamp.is_none_or(newer) {
             self.timestamp = Some((tsval, time));
         }
     }
 
     /// Counts far segments that follow one another; true when enough agree on the new place (R37).
     fn agrees_on_far(&mut self, seq: SeqNum, len: u32) -> bool {
-        let follows = |expected: SeqNum| (-65_536..=1_048_576).contains(&seq.distance_from(expected));
+        // Each must lie after the one before: the same segment again is no further evidence.
+        let follows = |expected: SeqNum| (0..=1_048_576).contains(&seq.distance_from(expected));
         let agree = match self.far {
             Some((expected, n)) if follows(expected) => n + 1,
             _ => 1,
@@ -340,9 +366,9 @@ impl Half {
 
     /// Goes on at `seq`: forward by a gap of known size, else (a jump back, or by more than 2³¹) by one of unknown size.
     fn resync(&mut self, seq: SeqNum, out: &mut impl Output) {
-        self.flush(GapCause::Resync, out);
+        // A FIN that has not been reached belongs to the old place.
         self.fin = None;
-        self.finished = false;
+        self.flush(GapCause::Resync, out);
         self.timestamp = None;
         let distance = self.offset(seq).unwrap_or(0) - self.next as i64;
         let known = distance > 0;
@@ -354,12 +380,7 @@ impl Half {
         self.next += len;
         self.highest = self.next;
         self.acked = self.acked.min(self.next);
-        self.stats.gaps += 1;
-        self.stats.gap_bytes += len;
-        if !self.only_count {
-            let action = out.gap(gap);
-            self.obey(action);
-        }
+        self.lack(gap, out);
     }
 }
 

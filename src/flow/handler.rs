@@ -102,8 +102,8 @@ pub struct DirectionStats {
 
 /// Gives the two byte streams of a conversation a meaning.
 ///
-/// Calls for one conversation come in capture order. After [`StreamHandler::closed`] nothing follows but,
-/// when an RST turns out to be forged, [`StreamHandler::revived`].
+/// Calls for one conversation come in capture order. After [`StreamHandler::closed`] nothing follows but
+/// [`StreamHandler::progress`] and, when an RST turns out to be forged, [`StreamHandler::revived`].
 pub trait StreamHandler {
     /// State of one conversation.
     type Stream;
@@ -111,7 +111,8 @@ pub trait StreamHandler {
     /// A conversation begins. Cheap: a SYN flood calls it for every SYN.
     fn open(&mut self, at: At, conversation: &Conversation) -> Self::Stream;
 
-    /// The handshake is complete, or the conversation was joined in the middle.
+    /// The handshake is complete, or the conversation was joined in the middle. Once, and before everything
+    /// but data of a SYN (TCP Fast Open, R15).
     fn established(&mut self, at: At, conversation: &Conversation, stream: &mut Self::Stream);
 
     /// The next bytes from `side`.
@@ -126,6 +127,9 @@ pub trait StreamHandler {
 
     /// Bytes from `side` are missing.
     fn gap(&mut self, at: At, conversation: &Conversation, stream: &mut Self::Stream, side: Side, gap: Gap) -> Action;
+
+    /// The same, also for a direction that is only counted: for figures by cause.
+    fn missing(&mut self, _gap: &Gap) {}
 
     /// `side` will send no more (FIN in order).
     fn half_closed(&mut self, at: At, conversation: &Conversation, stream: &mut Self::Stream, side: Side);

@@ -6,8 +6,8 @@
 //!
 //! Reading order: [`handler`] (what comes out), [`key`], [`half`] (one
 //! direction), [`ooo`] (data beyond a hole), [`gap`] (when a hole is given
-//! up), [`conversation`] (two directions, roles, SYN, FIN, RST), [`table`],
-//! [`partition`] (the entry point: segments, ticks, caps).
+//! up), [`conversation`] (two directions, roles, SYN, FIN, RST), `receive` (what
+//! one segment does to them), [`table`], [`partition`] (the entry point: segments, ticks, caps).
 //!
 //! Contract: no input panics; memory stays within [`limits::Limits`]; the
 //! in-order path allocates nothing; every discarded byte is counted under an
@@ -25,6 +25,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod ooo;
 pub mod partition;
+mod receive;
 pub mod table;
 
 pub use anomaly::{Anomaly, CloseReason, GapCause};

@@ -101,6 +101,9 @@ impl OooBuffer {
 
     /// Holds `piece` back; parts that are held already keep their first copy.
     pub fn insert(&mut self, piece: &Piece<'_>, keep_bytes: bool) -> Inserted {
+        if !keep_bytes {
+            return self.insert_range(piece);
+        }
         let mut done = Inserted::default();
         // The first range that ends beyond the start of the piece.
         let mut i = self.held.partition_point(|h| h.end <= piece.start);
@@ -108,12 +111,12 @@ impl OooBuffer {
         while at < piece.end {
             let next = self.held.get(i).filter(|h| h.start < piece.end);
             let Some(h) = next else {
-                self.place(i, &piece.cut(at, piece.end), keep_bytes);
+                self.place(i, &piece.cut(at, piece.end));
                 break;
             };
             let (start, end) = (h.start, h.end);
             if at < start {
-                self.place(i, &piece.cut(at, start), keep_bytes);
+                self.place(i, &piece.cut(at, start));
                 i += 1;
             }
             let (from, to) = (at.max(start), end.min(piece.end));
@@ -125,30 +128,25 @@ impl OooBuffer {
         done
     }
 
-    fn place(&mut self, i: usize, piece: &Piece<'_>, keep_bytes: bool) {
-        if !keep_bytes && self.extend_neighbour(i, piece) {
-            return;
-        }
-        let bytes = if keep_bytes { piece.bytes.to_vec() } else { Vec::new() };
+    fn place(&mut self, i: usize, piece: &Piece<'_>) {
+        let bytes = piece.bytes.to_vec();
         self.bytes += bytes.len();
         let Piece { start, end, time, starts_segment, pushed, .. } = *piece;
         self.held.insert(i, Held { start, end, bytes, time, starts_segment, pushed });
     }
 
-    /// In a direction that is only counted, touching ranges are one.
-    fn extend_neighbour(&mut self, i: usize, piece: &Piece<'_>) -> bool {
-        let before = i > 0 && self.held[i - 1].end == piece.start && self.held[i - 1].bytes.is_empty();
-        let after = self.held.get(i).is_some_and(|h| h.start == piece.end && h.bytes.is_empty());
-        match (before, after) {
-            (true, true) => {
-                self.held[i - 1].end = self.held[i].end;
-                self.held.remove(i);
-            }
-            (true, false) => self.held[i - 1].end = piece.end,
-            (false, true) => self.held[i].start = piece.start,
-            (false, false) => return false,
-        }
-        true
+    /// In a direction that is only counted, ranges that touch or overlap are one.
+    fn insert_range(&mut self, piece: &Piece<'_>) -> Inserted {
+        let first = self.held.partition_point(|h| h.end < piece.start);
+        let after = self.held.partition_point(|h| h.start <= piece.end);
+        let met = &self.held[first..after];
+        let seen_again = met.iter().map(|h| h.end.min(piece.end) - h.start.max(piece.start)).sum();
+        let start = met.first().map_or(piece.start, |h| h.start.min(piece.start));
+        let end = met.last().map_or(piece.end, |h| h.end.max(piece.end));
+        let Piece { time, starts_segment, pushed, .. } = *piece;
+        let whole = Held { start, end, bytes: Vec::new(), time, starts_segment, pushed };
+        self.held.splice(first..after, [whole]);
+        Inserted { seen_again, conflicting: 0 }
     }
 
     /// Takes the ranges that begin at or before `next` and touch one another from there on.
@@ -183,16 +181,25 @@ impl OooBuffer {
             }
             self.bytes -= h.bytes.len().saturating_sub(keep);
             h.bytes.truncate(keep);
+            h.bytes.shrink_to_fit(); // what is accounted for is what is allocated
             h.end = end;
         }
         forgotten
     }
 
-    /// Frees the bytes and keeps the ranges: the direction is only counted from here on (R49).
+    /// Frees the bytes and keeps the ranges, touching ones as one: the direction is only counted from here on (R49).
     pub fn forget_bytes(&mut self) {
         for h in &mut self.held {
             h.bytes = Vec::new();
         }
+        self.held.dedup_by(|later, earlier| {
+            let touches = earlier.end == later.start;
+            if touches {
+                earlier.end = later.end;
+            }
+            touches
+        });
+        self.held.shrink_to_fit();
         self.bytes = 0;
     }
 }

@@ -9,8 +9,10 @@ use super::half::Half;
 use super::handler::{At, PacketIndex, StreamHandler};
 use super::key::{FlowKey, Side};
 use super::lifecycle::SynOutcome;
-use super::limits::Config;
+use super::limits::{Checksums, Config};
+use super::receive::{count_frame, figures, finish_halves, held_bytes, reset, take};
 use super::table::{FlowId, FlowTable, List};
+use crate::decode::checksum;
 use crate::decode::segment::{Flags, Segment};
 use crate::health::Tally;
 
@@ -63,9 +65,11 @@ impl<H: StreamHandler> Partition<H> {
     /// Takes one segment of this partition.
     pub fn segment(&mut self, at: At, hash: u64, key: &FlowKey, side: Side, segment: &Segment<'_>) {
         let known = self.table.find(hash, key);
-        let opened = known.is_none();
         let id = match known {
             Some(id) => id,
+            None if self.config.checksums == Checksums::On && checksum::verify(segment) == Some(false) => {
+                return self.tally.count(Anomaly::BadChecksum);
+            }
             None => match self.open(at, hash, key, side, segment) {
                 Some(id) => id,
                 None => return self.tally.count(Anomaly::NoConversation),
@@ -73,24 +77,27 @@ impl<H: StreamHandler> Partition<H> {
         };
         let Some(flow) = self.table.get_mut(id) else { return };
         let half = &mut flow.halves[side as usize];
-        if half.recent.is_duplicate(segment, at.time, self.config.limits.duplicate) {
-            return self.tally.count(Anomaly::DuplicateFrame);
-        }
+        // A damaged frame must not make its sound copy look like a duplicate: checksum first.
         if half.checksums.rejects(self.config.checksums, segment) {
             self.tally.count(Anomaly::BadChecksum);
             return self.ignored(id, side, segment);
         }
-        let id = if segment.flags.has(Flags::SYN) && !opened {
+        if half.recent.is_duplicate(segment, at.time, self.config.limits.duplicate) {
+            return self.tally.count(Anomaly::DuplicateFrame);
+        }
+        // An RST is judged as one (R17) whatever other flags it has.
+        let id = if known.is_some() && segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::RST) {
             match flow.syn(side, segment, &mut self.tally) {
                 SynOutcome::Belongs => id,
                 SynOutcome::Ignored => return self.ignored(id, side, segment),
                 SynOutcome::Reused => {
-                    flow.close(at, CloseReason::Reused, None, &mut self.handler);
-                    self.forget(at, id);
-                    match self.open(at, hash, key, side, segment) {
-                        Some(id) => id,
-                        None => return,
+                    let recent = flow.halves[side as usize].recent.clone();
+                    self.close_and_forget(at, id, CloseReason::Reused);
+                    let Some(id) = self.open(at, hash, key, side, segment) else { return };
+                    if let Some(flow) = self.table.get_mut(id) {
+                        flow.halves[side as usize].recent = recent;
                     }
+                    id
                 }
             }
         } else {
@@ -113,11 +120,13 @@ impl<H: StreamHandler> Partition<H> {
         let Some(flow) = table.get_mut(id) else { return };
         count_frame(&mut flow.halves[side as usize], segment);
         flow.last_seen = at.time;
-        flow.learn_window(side, segment);
+        if !segment.flags.has(Flags::RST) {
+            flow.learn_window(side, segment);
+        }
         let held = held_bytes(flow);
         if flow.disproves_rst(at, side, segment) {
             tally.count(Anomaly::RstSuspect);
-            flow.state = State::Open;
+            flow.state = if flow.established { State::Open } else { State::Embryonic };
             handler.revived(at, &flow.conversation, &mut flow.stream);
         }
         if segment.flags.has(Flags::RST) {
@@ -132,8 +141,9 @@ impl<H: StreamHandler> Partition<H> {
         let waits = flow.has_hole() && !flow.waiting;
         flow.waiting |= waits;
         if waits {
-            let conversation = flow.conversation.id;
-            self.waiting.push((id, conversation));
+            let entry = (id, flow.conversation.id);
+            self.prune();
+            self.waiting.push(entry);
         }
         self.mark(id);
         self.table.touch(id, at.time);
@@ -155,10 +165,20 @@ impl<H: StreamHandler> Partition<H> {
                 halves[side.other() as usize].begin(segment.ack);
             }
         }
-        let flow =
-            Flow { key: *key, conversation, halves, stream, state, last_seen: at.time, dirty: false, waiting: false };
+        let established = state == State::Open;
+        let flow = Flow {
+            key: *key,
+            conversation,
+            halves,
+            stream,
+            state,
+            established,
+            last_seen: at.time,
+            dirty: false,
+            waiting: false,
+        };
         let id = self.table.insert(hash, flow);
-        if state == State::Open {
+        if established {
             let Self { table, handler, .. } = self;
             if let Some(flow) = table.get_mut(id) {
                 handler.established(at, &flow.conversation, &mut flow.stream);
@@ -172,8 +192,20 @@ impl<H: StreamHandler> Partition<H> {
     fn mark(&mut self, id: FlowId) {
         if let Some(flow) = self.table.get_mut(id).filter(|f| !f.dirty) {
             flow.dirty = true;
-            let conversation = flow.conversation.id;
-            self.dirty.push((id, conversation));
+            let entry = (id, flow.conversation.id);
+            self.prune();
+            self.dirty.push(entry);
+        }
+    }
+
+    /// Between two ticks conversations may come and go without end: before either list holds more than
+    /// twice as many entries as there may be conversations, those of forgotten ones are dropped.
+    fn prune(&mut self) {
+        let Self { table, dirty, waiting, config, .. } = self;
+        for list in [dirty, waiting] {
+            if list.len() > 2 * config.limits.conversations {
+                list.retain(|&(id, conversation)| table.get(id).is_some_and(|f| f.conversation.id == conversation));
+            }
         }
     }
 
@@ -185,19 +217,23 @@ impl<H: StreamHandler> Partition<H> {
             let Some(flow) = table.get_mut(id).filter(|f| f.waiting && f.conversation.id == conversation) else {
                 continue;
             };
-            let held = held_bytes(flow);
+            let (held, stats) = (held_bytes(flow), figures(flow));
             if !matches!(flow.state, State::Closed(_)) {
-                flow.check_hole(at, Side::Low, config, handler);
-                flow.check_hole(at, Side::High, config, handler);
+                for side in flow.sides() {
+                    flow.check_hole(at, side, config, handler);
+                }
                 finish_halves(flow, at, handler);
             }
             flow.waiting = flow.has_hole() && !matches!(flow.state, State::Closed(_));
-            let (now_held, waits) = (held_bytes(flow), flow.waiting);
+            let (now_held, waits, changed) = (held_bytes(flow), flow.waiting, figures(flow) != stats);
             self.held = self.held + now_held - held;
+            if changed {
+                self.mark(id);
+            }
             if waits {
                 self.waiting.push((id, conversation));
             }
-            self.table.touch(id, at.time);
+            self.table.relist(id, at.time);
         }
         self.report(at);
         self.expire(at);
@@ -210,7 +246,7 @@ impl<H: StreamHandler> Partition<H> {
             let Self { table, handler, .. } = self;
             if let Some(flow) = table.get_mut(id).filter(|f| f.dirty && f.conversation.id == conversation) {
                 flow.dirty = false;
-                let stats = [flow.halves[0].stats, flow.halves[1].stats];
+                let stats = figures(flow);
                 handler.progress(at, &flow.conversation, &mut flow.stream, &stats);
             }
         }
@@ -228,7 +264,13 @@ impl<H: StreamHandler> Partition<H> {
         ];
         for (list, timeout, reason) in all {
             while let Some((id, seen)) = self.table.oldest(list) {
-                if at.time.since(seen) < timeout {
+                let silent = at.time.since(seen);
+                if silent < 0 {
+                    // The capture's clock was set back; else this one would keep all behind it from expiring.
+                    self.table.renew(id, at.time);
+                    continue;
+                }
+                if silent < timeout {
                     break;
                 }
                 self.close_and_forget(at, id, reason);
@@ -250,9 +292,11 @@ impl<H: StreamHandler> Partition<H> {
     fn close_and_forget(&mut self, at: At, id: FlowId, reason: CloseReason) {
         let Self { table, handler, held, .. } = self;
         if let Some(flow) = table.get_mut(id) {
+            let stats = figures(flow);
             *held -= held_bytes(flow);
             flow.close(at, reason, None, handler);
             *held += held_bytes(flow);
+            flow.dirty |= figures(flow) != stats;
         }
         self.forget(at, id);
     }
@@ -261,7 +305,7 @@ impl<H: StreamHandler> Partition<H> {
         let Some(mut flow) = self.table.remove(id) else { return };
         self.held -= held_bytes(&flow);
         if flow.dirty {
-            let stats = [flow.halves[0].stats, flow.halves[1].stats];
+            let stats = figures(&flow);
             self.handler.progress(at, &flow.conversation, &mut flow.stream, &stats);
         }
     }
@@ -272,11 +316,11 @@ impl<H: StreamHandler> Partition<H> {
         let mut largest: Vec<(usize, FlowId, Side)> = Vec::new();
         for &(id, conversation) in &self.waiting {
             let Some(flow) = self.table.get(id).filter(|f| f.conversation.id == conversation) else { continue };
-            for side in Side::BOTH {
+            for side in flow.sides() {
                 largest.push((flow.halves[side as usize].ooo.allocated(), id, side));
             }
         }
-        largest.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+        largest.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         for (bytes, id, side) in largest {
             if self.held <= goal || bytes == 0 {
                 break;
@@ -285,105 +329,24 @@ impl<H: StreamHandler> Partition<H> {
             let Some(flow) = table.get_mut(id) else { continue };
             let before = held_bytes(flow);
             let (half, mut out) = flow.split(at, side, handler);
-            half.flush(GapCause::MemoryCap, &mut out);
+            half.release(GapCause::MemoryCap, &mut out);
             finish_halves(flow, at, handler);
             let after = held_bytes(flow);
             self.held = self.held + after - before;
             self.tally.count(Anomaly::EvictedBuffer);
-            self.table.touch(id, at.time);
+            self.table.relist(id, at.time);
+            self.mark(id);
         }
     }
 
     /// The capture ends: every conversation is closed, in the order in which they were opened.
     pub fn finish(&mut self, at: At) {
-        self.report(at);
         let mut ids: Vec<_> =
             self.table.ids().filter_map(|id| self.table.get(id).map(|f| (f.conversation.id, id))).collect();
         ids.sort_unstable();
         for (_, id) in ids {
             self.close_and_forget(at, id, CloseReason::EndOfCapture);
         }
-    }
-}
-
-#[inline]
-fn count_frame(half: &mut Half, segment: &Segment<'_>) {
-    half.stats.packets += 1;
-    half.stats.wire_bytes += u64::from(segment.ip_len);
-}
-
-#[inline]
-fn held_bytes<S>(flow: &Flow<S>) -> usize {
-    flow.halves[0].ooo.allocated() + flow.halves[1].ooo.allocated()
-}
-
-/// A segment of a running conversation: acknowledgment, data, FIN, holes of both directions.
-#[inline]
-fn take<H: StreamHandler>(
-    flow: &mut Flow<H::Stream>,
-    at: At,
-    side: Side,
-    s: &Segment<'_>,
-    config: &Config,
-    tally: &mut Tally<Anomaly>,
-    handler: &mut H,
-) {
-    if s.flags.has(Flags::ACK) {
-        flow.halves[side.other() as usize].acknowledged(s.ack, tally);
-    }
-    let completes = !s.flags.has(Flags::SYN) && (flow.conversation.initiator == side || s.payload_len > 0);
-    if flow.state == State::Embryonic && completes {
-        flow.state = State::Open;
-        handler.established(at, &flow.conversation, &mut flow.stream);
-    }
-    if s.flags.has(Flags::URG) && s.payload_len > 0 {
-        tally.count(Anomaly::UrgentData);
-    }
-    if s.payload_len > 0 || s.flags.has(Flags::FIN) {
-        let (half, mut out) = flow.split(at, side, handler);
-        half.segment(s, at.time, &config.limits, tally, &mut out);
-    }
-    flow.check_hole(at, side, config, handler);
-    flow.check_hole(at, side.other(), config, handler);
-    finish_halves(flow, at, handler);
-}
-
-/// Notes directions that have reached their FIN, and the end when both have.
-#[inline]
-fn finish_halves<H: StreamHandler>(flow: &mut Flow<H::Stream>, at: At, handler: &mut H) {
-    if !(flow.halves[0].finished || flow.halves[1].finished) || matches!(flow.state, State::Closed(_)) {
-        return;
-    }
-    flow.state = State::Closing;
-    for side in Side::BOTH {
-        let half = &mut flow.halves[side as usize];
-        if half.finished && !half.told {
-            half.told = true;
-            handler.half_closed(at, &flow.conversation, &mut flow.stream, side);
-        }
-    }
-    if flow.halves.iter().all(|h| h.finished) {
-        flow.close(at, CloseReason::Fin, None, handler);
-    }
-}
-
-fn reset<H: StreamHandler>(
-    flow: &mut Flow<H::Stream>,
-    at: At,
-    side: Side,
-    s: &Segment<'_>,
-    tally: &mut Tally<Anomaly>,
-    handler: &mut H,
-) {
-    if s.payload_len > 0 {
-        tally.count(Anomaly::RstPayload);
-    }
-    if matches!(flow.state, State::Closed(_)) {
-        tally.count(Anomaly::AfterClose);
-    } else if flow.believes_rst(side, s) {
-        flow.close(at, CloseReason::Rst, Some(side), handler);
-    } else {
-        tally.count(Anomaly::RstOutsideWindow);
     }
 }
 

@@ -34,7 +34,7 @@ impl List {
     /// All, most dispensable first.
     pub const ALL: [Self; 4] = [Self::Closed, Self::Embryonic, Self::Closing, Self::Open];
 
-    fn of(state: State) -> Self {
+    pub(super) fn of(state: State) -> Self {
         match state {
             State::Embryonic => Self::Embryonic,
             State::Open => Self::Open,
@@ -145,6 +145,20 @@ impl<S> FlowTable<S> {
         if list == slot.list && (list == List::Closed || now.since(slot.moved) < SECOND) {
             return;
         }
+        self.renew(id, now);
+    }
+
+    /// Notes a change of state that no segment of the conversation caused: its silence goes on.
+    pub fn relist(&mut self, id: FlowId, now: Timestamp) {
+        let Some(slot) = self.slots.get(id.0 as usize) else { return };
+        if slot.flow.as_ref().is_some_and(|f| List::of(f.state) != slot.list) {
+            self.renew(id, now);
+        }
+    }
+
+    /// Puts the conversation at the back of its state's list.
+    pub fn renew(&mut self, id: FlowId, now: Timestamp) {
+        let Some(list) = self.get(id).map(|f| List::of(f.state)) else { return };
         self.unlink(id.0);
         self.slots[id.0 as usize].moved = now;
         self.link(id.0, list);
@@ -159,6 +173,18 @@ impl<S> FlowTable<S> {
     /// All conversations, in no particular order.
     pub fn ids(&self) -> impl Iterator<Item = FlowId> + '_ {
         self.slots.iter().enumerate().filter(|(_, s)| s.flow.is_some()).map(|(i, _)| FlowId(i as u32))
+    }
+
+    /// The conversations of `list` from the longest unseen on, with the times by which they stand there.
+    #[cfg(test)]
+    pub(super) fn walk(&self, list: List) -> Vec<(FlowId, Timestamp)> {
+        let mut all = Vec::new();
+        let mut i = self.heads[list as usize];
+        while let Some(s) = self.slots.get(i as usize) {
+            all.push((FlowId(i), s.moved));
+            i = s.after;
+        }
+        all
     }
 
     fn link(&mut self, i: u32, list: List) {

@@ -8,8 +8,8 @@ use super::gather::{GATHER_CAP, GatherPool};
 use super::network::Network;
 use super::transport::{Magics, OpaqueEvidence, Opening, Prefix, Transport, V2_KEY, prefix};
 use super::trouble::Trouble;
-use crate::flow::{Action, At, Chunk, CloseReason, Conversation, DirectionStats, Gap, GapCause, Side, StreamHandler};
 use crate::flow::handler::RoleEvidence;
+use crate::flow::{Action, At, Chunk, CloseReason, Conversation, DirectionStats, Gap, GapCause, Side, StreamHandler};
 use crate::health::Tally;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -48,7 +48,15 @@ pub struct Connection {
 impl Connections {
     /// No connection yet. `ports` are those on which v2 is looked for, sorted.
     pub fn new(magics: Magics, ports: Arc<[u16]>) -> Self {
-        Self { magics, ports, pool: GatherPool::new(GATHER_CAP), tally: Tally::default(), gaps: Tally::default(), gap_bytes: Tally::default(), events: Vec::new() }
+        Self {
+            magics,
+            ports,
+            pool: GatherPool::new(GATHER_CAP),
+            tally: Tally::default(),
+            gaps: Tally::default(),
+            gap_bytes: Tally::default(),
+            events: Vec::new(),
+        }
     }
 
     /// Gaps so far.
@@ -92,7 +100,16 @@ impl Connections {
 
     /// Frames the bytes of `side`.
     #[inline]
-    fn frame(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, bytes: &[u8], offset: u64, time: Timestamp) {
+    fn frame(
+        &mut self,
+        at: At,
+        c: &Conversation,
+        s: &mut Connection,
+        side: Side,
+        bytes: &[u8],
+        offset: u64,
+        time: Timestamp,
+    ) {
         let Some(framers) = &mut s.framers else { return };
         let Self { magics, pool, tally, events, .. } = self;
         let mut sink = Sink { tally, events, conversation: c, side };
@@ -104,7 +121,8 @@ impl Connections {
     fn opening(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, chunk: &Chunk<'_>) -> Action {
         let Phase::Opening(openings) = &mut s.phase else { return Action::Deliver };
         let opening = &mut openings[side as usize];
-        let kept = if opening.total == 0 && chunk.bytes.len() >= super::header::HEADER { 0 } else { opening.push(at, chunk) };
+        let kept =
+            if opening.total == 0 && chunk.bytes.len() >= super::header::HEADER { 0 } else { opening.push(at, chunk) };
         let head = if kept == 0 && opening.total == 0 { chunk.bytes } else { opening.bytes() };
         let judged = prefix(head, &self.magics);
         let whole = kept == 0 && opening.total == 0;
@@ -214,8 +232,6 @@ impl StreamHandler for Connections {
     }
 
     fn gap(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, gap: Gap) -> Action {
-        self.gaps.count(gap.cause);
-        self.gap_bytes.add(gap.cause, gap.len);
         if let Phase::Opening(_) = &s.phase {
             // The first bytes are lost: go on as if joined in the middle.
             s.framers = Some(Box::new([Framer::in_the_middle(None), Framer::in_the_middle(None)]));
@@ -228,6 +244,11 @@ impl StreamHandler for Connections {
         let Self { pool, tally, events, .. } = self;
         framers[side as usize].gap(at, &gap, pool, &mut Sink { tally, events, conversation: c, side });
         Action::Deliver
+    }
+
+    fn missing(&mut self, gap: &Gap) {
+        self.gaps.count(gap.cause);
+        self.gap_bytes.add(gap.cause, gap.len);
     }
 
     fn half_closed(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side) {

@@ -138,7 +138,14 @@ impl Framer {
 
     /// Takes the next bytes. `magics` are those to look for while the network is not known.
     #[inline]
-    pub fn data(&mut self, bytes: &[u8], place: Place, magics: &[[u8; 4]], pool: &mut GatherPool, sink: &mut impl MessageSink) {
+    pub fn data(
+        &mut self,
+        bytes: &[u8],
+        place: Place,
+        magics: &[[u8; 4]],
+        pool: &mut GatherPool,
+        sink: &mut impl MessageSink,
+    ) {
         self.offset = place.offset;
         let mut leftover = self.run(bytes, place, magics, pool, sink);
         // Not recursion: hostile bytes could nest as deep as they are long.
@@ -148,7 +155,14 @@ impl Framer {
         }
     }
 
-    fn run(&mut self, mut bytes: &[u8], place: Place, magics: &[[u8; 4]], pool: &mut GatherPool, sink: &mut impl MessageSink) -> Option<Leftover> {
+    fn run(
+        &mut self,
+        mut bytes: &[u8],
+        place: Place,
+        magics: &[[u8; 4]],
+        pool: &mut GatherPool,
+        sink: &mut impl MessageSink,
+    ) -> Option<Leftover> {
         while !bytes.is_empty() {
             let before = bytes.len();
             let mut leftover = None;
@@ -160,7 +174,8 @@ impl Framer {
                     let (rest, found) = scan.run(bytes, known.as_ref().map_or(magics, std::slice::from_ref));
                     sink.trouble(Trouble::ScannedBytes, scan.take_passed());
                     if let Some(magic) = found {
-                        let candidate = Candidate::start(magic, self.offset + (bytes.len() - rest.len()) as u64 - 4, place, pool);
+                        let candidate =
+                            Candidate::start(magic, self.offset + (bytes.len() - rest.len()) as u64 - 4, place, pool);
                         self.state = State::Candidate(candidate);
                     }
                     bytes = rest;
@@ -184,7 +199,13 @@ impl Framer {
 
     /// Takes bytes of a header; returns the rest.
     #[inline]
-    fn header<'a>(&mut self, input: &'a [u8], place: Place, pool: &mut GatherPool, sink: &mut impl MessageSink) -> &'a [u8] {
+    fn header<'a>(
+        &mut self,
+        input: &'a [u8],
+        place: Place,
+        pool: &mut GatherPool,
+        sink: &mut impl MessageSink,
+    ) -> &'a [u8] {
         let State::Header { have, bytes, first } = &mut self.state else { return input };
         if *have == 0 {
             *first = place.time;
@@ -220,7 +241,17 @@ impl Framer {
     /// A whole header is here: `from` begins with it, `rest` is what follows in the input.
     #[inline]
     #[allow(clippy::too_many_arguments)] // the framer's whole surroundings, passed down one level
-    fn headed<'a>(&mut self, header: Header, first: Timestamp, offset: u64, rest: &'a [u8], from: &[u8], place: Place, pool: &mut GatherPool, sink: &mut impl MessageSink) -> &'a [u8] {
+    fn headed<'a>(
+        &mut self,
+        header: Header,
+        first: Timestamp,
+        offset: u64,
+        rest: &'a [u8],
+        from: &[u8],
+        place: Place,
+        pool: &mut GatherPool,
+        sink: &mut impl MessageSink,
+    ) -> &'a [u8] {
         let sound = if Some(header.magic) == self.magic { header.check() } else { Err(NotAHeader::Magic) };
         if let Err(why) = sound {
             sink.trouble(why.trouble(), 1);
@@ -236,13 +267,24 @@ impl Framer {
             return &rest[length..];
         }
         let ticket = pool.start(place.at.index);
-        self.state = State::Body(Body { header, offset, first, got: 0, missing: 0, ticket: Some(ticket), suspect: false });
+        self.state =
+            State::Body(Body { header, offset, first, got: 0, missing: 0, ticket: Some(ticket), suspect: false });
         rest
     }
 
     /// The header may have been one of 20 bytes: its last four bytes go to the payload until that is clear.
     #[allow(clippy::too_many_arguments)]
-    fn suspect<'a>(&mut self, header: Header, first: Timestamp, offset: u64, tail: &[u8], rest: &'a [u8], place: Place, pool: &mut GatherPool, sink: &mut impl MessageSink) -> &'a [u8] {
+    fn suspect<'a>(
+        &mut self,
+        header: Header,
+        first: Timestamp,
+        offset: u64,
+        tail: &[u8],
+        rest: &'a [u8],
+        place: Place,
+        pool: &mut GatherPool,
+        sink: &mut impl MessageSink,
+    ) -> &'a [u8] {
         if header.length == 0 {
             // A verack; `tail` is the magic of the next message.
             sink.trouble(Trouble::LegacyHeader, 1);
@@ -255,12 +297,26 @@ impl Framer {
         let ticket = pool.start(place.at.index);
         pool.extend(&ticket, tail, header.length as usize + 4, place.at.index);
         let got = tail.len() as u32;
-        self.state = State::Body(Body { header: header.without_checksum(), offset, first, got, missing: 0, ticket: Some(ticket), suspect: true });
+        self.state = State::Body(Body {
+            header: header.without_checksum(),
+            offset,
+            first,
+            got,
+            missing: 0,
+            ticket: Some(ticket),
+            suspect: true,
+        });
         rest
     }
 
     /// Takes bytes of a payload; returns the rest.
-    fn body<'a>(&mut self, input: &'a [u8], place: Place, pool: &mut GatherPool, sink: &mut impl MessageSink) -> &'a [u8] {
+    fn body<'a>(
+        &mut self,
+        input: &'a [u8],
+        place: Place,
+        pool: &mut GatherPool,
+        sink: &mut impl MessageSink,
+    ) -> &'a [u8] {
         let State::Body(body) = &mut self.state else { return input };
         let n = input.len().min((body.header.length - body.got) as usize);
         if let Some(ticket) = &body.ticket {
@@ -352,7 +408,15 @@ impl Framer {
     }
 
     /// `head` should have been a header: looks for one from its second byte on.
-    fn lose_step<'a>(&mut self, head: &[u8], rest: &'a [u8], offset: u64, place: Place, pool: &mut GatherPool, sink: &mut impl MessageSink) -> &'a [u8] {
+    fn lose_step<'a>(
+        &mut self,
+        head: &[u8],
+        rest: &'a [u8],
+        offset: u64,
+        place: Place,
+        pool: &mut GatherPool,
+        sink: &mut impl MessageSink,
+    ) -> &'a [u8] {
         let known = self.magic;
         let magics = known.as_ref().map_or(&[][..], std::slice::from_ref);
         let mut scan = Scan::default();
@@ -370,7 +434,14 @@ impl Framer {
     }
 
     /// Takes bytes for a candidate; returns the rest, and what a buffer held beyond an accepted message.
-    fn candidate<'a>(&mut self, input: &'a [u8], place: Place, magics: &[[u8; 4]], pool: &mut GatherPool, sink: &mut impl MessageSink) -> (&'a [u8], Option<Leftover>) {
+    fn candidate<'a>(
+        &mut self,
+        input: &'a [u8],
+        place: Place,
+        magics: &[[u8; 4]],
+        pool: &mut GatherPool,
+        sink: &mut impl MessageSink,
+    ) -> (&'a [u8], Option<Leftover>) {
         let State::Candidate(candidate) = &mut self.state else { return (input, None) };
         let known = self.magic;
         let magics = known.as_ref().map_or(magics, std::slice::from_ref);
@@ -419,13 +490,28 @@ fn emit(at: At, header: &Header, payload: &[u8], offset: u64, first: Timestamp, 
     if !checksum_valid {
         sink.trouble(Trouble::BadMessageChecksum, 1);
     }
-    sink.message(at, RawMessage { header: *header, payload, truncated: false, missing: 0, hash, checksum_valid, offset, first });
+    sink.message(
+        at,
+        RawMessage { header: *header, payload, truncated: false, missing: 0, hash, checksum_valid, offset, first },
+    );
 }
 
 fn emit_truncated(at: At, body: &Body, sink: &mut impl MessageSink) {
     sink.trouble(Trouble::Truncated, 1);
     let Body { header, offset, first, missing, .. } = *body;
-    sink.message(at, RawMessage { header, payload: &[], truncated: true, missing, hash: Hash256::default(), checksum_valid: false, offset, first });
+    sink.message(
+        at,
+        RawMessage {
+            header,
+            payload: &[],
+            truncated: true,
+            missing,
+            hash: Hash256::default(),
+            checksum_valid: false,
+            offset,
+            first,
+        },
+    );
 }
 
 #[cfg(test)]

@@ -132,7 +132,14 @@ impl Candidate {
     }
 
     /// Takes what it needs of `input`; returns the rest, and a verdict when there is one.
-    pub fn take<'a>(&mut self, mut input: &'a [u8], place: Place, magics: &[[u8; 4]], pool: &mut GatherPool, sink: &mut impl MessageSink) -> (&'a [u8], Option<Verdict>) {
+    pub fn take<'a>(
+        &mut self,
+        mut input: &'a [u8],
+        place: Place,
+        magics: &[[u8; 4]],
+        pool: &mut GatherPool,
+        sink: &mut impl MessageSink,
+    ) -> (&'a [u8], Option<Verdict>) {
         loop {
             let Some(kept) = pool.bytes(&self.ticket) else {
                 return (input, Some(Verdict::Nothing(Scan::default())));

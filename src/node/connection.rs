@@ -7,7 +7,7 @@ use crate::message::version::Version;
 use crate::series::peers::Gauges;
 use crate::time::Timestamp;
 
-/// NODE_NETWORK and NODE_NETWORK_LIMITED (BIP 159): the peer offers full blocks.
+/// `NODE_NETWORK` and `NODE_NETWORK_LIMITED` (BIP 159): the peer offers full blocks.
 const FULL: u64 = 1 | 1 << 10;
 
 /// What a side said of itself that decides a gauge.

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::totals::{Messages, Node, TRANSPORTS, place};
-use crate::flow::PacketIndex;
+use crate::flow::{PacketIndex, Side};
 use crate::health::{Tally, Vocabulary};
 use crate::message::command::COMMANDS;
 use crate::series::sensor::Counters;
@@ -79,7 +79,7 @@ pub struct NodeReport {
     pub user_agents: Counts,
     /// Open connections at the end.
     pub open: Open,
-    /// The connections that carried most, open ones and those that ended in the last half minute.
+    /// The connections that carried most.
     pub connections: Vec<ConnectionReport>,
 }
 
@@ -94,6 +94,10 @@ pub struct TransportReport {
     pub bytes_recv: u64,
     /// Unique payload bytes from the node.
     pub bytes_sent: u64,
+    /// Segments to the node.
+    pub packets_recv: u64,
+    /// Segments from the node.
+    pub packets_sent: u64,
 }
 
 /// Bytes of the node's Bitcoin connections.
@@ -160,13 +164,44 @@ pub struct ConnectionReport {
     pub since: i64,
 }
 
+impl ConnectionReport {
+    /// What there is to say of `c`, seen from its node on `side`.
+    pub(super) fn new(c: &Connection, side: Side) -> Self {
+        Self {
+            peer: c.conversation.endpoints[side.other() as usize].to_string(),
+            direction: if c.conversation.initiator == side { "outbound" } else { "inbound" },
+            transport: TRANSPORTS[place(c.transport)],
+            open: c.open,
+            bytes_recv: c.stats[side.other() as usize].payload_bytes,
+            bytes_sent: c.stats[side as usize].payload_bytes,
+            since: c.established.nanos(),
+        }
+    }
+}
+
+/// Keeps the [`LISTED`] connections that carried most, in that order.
+pub(super) fn largest(connections: &mut Vec<ConnectionReport>) {
+    connections.sort_by(|a, b| {
+        (b.bytes_recv + b.bytes_sent)
+            .cmp(&(a.bytes_recv + a.bytes_sent))
+            .then(a.since.cmp(&b.since))
+            .then(a.peer.cmp(&b.peer))
+    });
+    connections.truncate(LISTED);
+}
+
 fn counts<V: Vocabulary>(tally: &Tally<V>) -> Counts {
     tally.nonzero().map(|(v, n)| (v.name().to_owned(), n)).collect()
 }
 
 impl Report {
     /// The report of `nodes` and their connections.
-    pub(super) fn new<S>(nodes: &[Node], connections: &HashMap<PacketIndex, Connection, S>, c: &Counters, unattributed: u64) -> Self {
+    pub(super) fn new<S>(
+        nodes: &[Node],
+        connections: &HashMap<PacketIndex, Connection, S>,
+        c: &Counters,
+        unattributed: u64,
+    ) -> Self {
         let mut all: Vec<_> = connections.iter().collect();
         all.sort_unstable_by_key(|(id, _)| **id);
         let capture = Capture {
@@ -189,23 +224,26 @@ impl Report {
 }
 
 fn node_report(index: usize, n: &Node, all: &[(&PacketIndex, &Connection)]) -> NodeReport {
-    let mut connections: Vec<ConnectionReport> = (all.iter())
+    let known = (all.iter())
         .filter_map(|(_, c)| c.nodes.iter().flatten().find(|(node, _)| *node == index).map(|(_, side)| (*c, *side)))
         .filter(|(c, _)| c.is_bitcoin())
-        .map(|(c, side)| ConnectionReport {
-            peer: c.conversation.endpoints[side.other() as usize].to_string(),
-            direction: if c.conversation.initiator == side { "outbound" } else { "inbound" },
-            transport: TRANSPORTS[place(c.transport)],
-            open: c.open,
-            bytes_recv: c.stats[side.other() as usize].payload_bytes,
-            bytes_sent: c.stats[side as usize].payload_bytes,
-            since: c.established.nanos(),
-        })
-        .collect();
-    connections.sort_by_key(|c| std::cmp::Reverse(c.bytes_recv + c.bytes_sent));
-    connections.truncate(LISTED);
+        .map(|(c, side)| ConnectionReport::new(c, side));
+    let mut connections: Vec<ConnectionReport> = n.past.iter().cloned().chain(known).collect();
+    largest(&mut connections);
     let transports = (TRANSPORTS.iter().zip(&n.shares))
-        .map(|(name, s)| (*name, TransportReport { connections: s.seen, open: s.connections, bytes_recv: s.bytes_recv, bytes_sent: s.bytes_sent }))
+        .map(|(name, s)| {
+            (
+                *name,
+                TransportReport {
+                    connections: s.seen,
+                    open: s.connections,
+                    bytes_recv: s.bytes_recv,
+                    bytes_sent: s.bytes_sent,
+                    packets_recv: s.packets_recv,
+                    packets_sent: s.packets_sent,
+                },
+            )
+        })
         .collect();
     let g = &n.gauges;
     NodeReport {
@@ -225,7 +263,13 @@ fn node_report(index: usize, n: &Node, all: &[(&PacketIndex, &Connection)]) -> N
         unknown_commands: n.unknown.iter().map(|(k, v)| (k.to_string(), *v)).collect(),
         faulty_messages: n.faulty,
         user_agents: n.agent_counts.clone().into_iter().collect(),
-        open: Open { total: g.total, inbound: g.inbound, outbound: g.total - g.inbound, fullnode: g.fullnode, spv: g.spv },
+        open: Open {
+            total: g.total,
+            inbound: g.inbound,
+            outbound: g.total - g.inbound,
+            fullnode: g.fullnode,
+            spv: g.spv,
+        },
         connections,
     }
 }
@@ -235,7 +279,12 @@ fn messages(totals: &[Messages; 2]) -> BTreeMap<String, MessageReport> {
     let names = COMMANDS.iter().map(|c| c.name).chain(["unknown"]);
     (names.enumerate())
         .map(|(i, name)| {
-            let m = MessageReport { recv: recv.count[i], recv_bytes: recv.bytes[i], sent: sent.count[i], sent_bytes: sent.bytes[i] };
+            let m = MessageReport {
+                recv: recv.count[i],
+                recv_bytes: recv.bytes[i],
+                sent: sent.count[i],
+                sent_bytes: sent.bytes[i],
+            };
             (name.to_owned(), m)
         })
         .filter(|(_, m)| m.recv + m.sent > 0)

@@ -25,7 +25,9 @@ pub struct NodeAddress {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NodeSpecError {
     /// Not an address.
-    #[error("`{0}` is no IP address; expected [name=]address[:port][,address…], for example home=192.0.2.7,[2001:db8::7]:8333")]
+    #[error(
+        "`{0}` is no IP address; expected [name=]address[:port][,address…], for example home=192.0.2.7,[2001:db8::7]:8333"
+    )]
     Address(String),
     /// A name with nothing behind it, or the other way round.
     #[error("`{0}` names no node; expected [name=]address[:port][,address…]")]
@@ -47,7 +49,8 @@ impl FromStr for NodeSpec {
         if let Some(name) = name.as_ref().filter(|n| n.chars().any(char::is_control)) {
             return Err(NodeSpecError::Name(name.clone()));
         }
-        let addresses = list.split(',').map(str::trim).filter(|a| !a.is_empty()).map(address).collect::<Result<Vec<_>, _>>()?;
+        let addresses =
+            list.split(',').map(str::trim).filter(|a| !a.is_empty()).map(address).collect::<Result<Vec<_>, _>>()?;
         if addresses.is_empty() {
             return Err(NodeSpecError::Empty(text.to_owned()));
         }

@@ -1,6 +1,7 @@
 //! Sums and gauges of one watched node.
 
 use super::connection::Connection;
+use super::report::{ConnectionReport, LISTED, largest};
 use super::view::Direction;
 use crate::flow::{DirectionStats, Side};
 use crate::message::command::COMMANDS;
@@ -97,6 +98,8 @@ pub struct Node {
     agents_day: i64,
     /// User agents since the start, for the report.
     pub agent_counts: BTreeMap<String, u64>,
+    /// Connections that are no longer known, the largest ones.
+    pub past: Vec<ConnectionReport>,
     /// Time of the last event point, so that no two share one.
     last_event: Timestamp,
 }
@@ -118,6 +121,7 @@ impl Node {
             agents: BTreeSet::new(),
             agents_day: i64::MIN,
             agent_counts: BTreeMap::new(),
+            past: Vec::new(),
             last_event: Timestamp::from_nanos(i64::MIN),
         }
     }
@@ -125,9 +129,7 @@ impl Node {
     /// Adds what a connection's figures grew by. `side` is the node's.
     pub fn grow(&mut self, c: &Connection, side: Side, growth: &[DirectionStats; 2], transport: Transport) {
         let (sent, recv) = (&growth[side as usize], &growth[side.other() as usize]);
-        let share = &mut self.shares[place(transport)];
-        share.bytes_recv += recv.payload_bytes;
-        share.bytes_sent += sent.payload_bytes;
+        self.shares[place(transport)].carry(recv, sent);
         if c.is_bitcoin() {
             self.recv_sent(recv, sent);
         }
@@ -147,6 +149,14 @@ impl Node {
         g.fullnode = g.fullnode + after.fullnode - before.fullnode;
         g.spv = g.spv + after.spv - before.spv;
         g.readable = g.readable + after.readable - before.readable;
+    }
+
+    /// Keeps what there is to say of a connection that will be forgotten, if it is among the largest.
+    pub fn remember(&mut self, c: ConnectionReport) {
+        self.past.push(c);
+        if self.past.len() >= 2 * LISTED {
+            largest(&mut self.past);
+        }
     }
 
     /// Notes a network; a few, since a peer may claim any magic.

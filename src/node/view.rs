@@ -1,7 +1,7 @@
 //! The node stage: events in, messages and points out.
 
 use super::connection::Connection;
-use super::report::Report;
+use super::report::{ConnectionReport, Report};
 use super::spec::NodeSpec;
 use super::totals::{Node, growth, place};
 use super::watch::Watch;
@@ -119,7 +119,11 @@ impl View {
     /// Nothing seen yet.
     pub fn new(config: Config) -> Self {
         let watch = Watch::new(config.nodes.clone());
-        let learning = (!watch.is_given()).then(|| Learning { pending: VecDeque::new(), connections: HashMap::new(), since: None });
+        let learning = (!watch.is_given()).then(|| Learning {
+            pending: VecDeque::new(),
+            connections: HashMap::new(),
+            since: None,
+        });
         let nodes = watch.nodes().iter().map(|w| Node::new(Arc::clone(&w.name))).collect();
         Self {
             config,
@@ -149,8 +153,13 @@ impl View {
     /// One second of capture time has passed, all of whose events were taken.
     pub fn tick(&mut self, time: Timestamp, counters: Counters, out: &mut impl Output) {
         match &mut self.learning {
-            Some(learning) => learning.pending.push_back(Pending::Tick(time, Box::new(counters))),
-            None => self.apply_tick(time, counters, out),
+            Some(learning) if !learning.pending.is_empty() => {
+                learning.pending.push_back(Pending::Tick(time, Box::new(counters)));
+                if learning.since.is_some_and(|since| time.since(since) >= LEARN_TIME) {
+                    self.learned(out);
+                }
+            }
+            _ => self.apply_tick(time, counters, out),
         }
     }
 
@@ -169,7 +178,8 @@ impl View {
     /// The nodes are to be found now: everything held back goes its way.
     fn learned(&mut self, out: &mut impl Output) {
         let Some(learning) = self.learning.take() else { return };
-        let mut known: Vec<_> = learning.connections.values().filter(|(_, bitcoin)| *bitcoin).map(|(c, _)| *c).collect();
+        let mut known: Vec<_> =
+            learning.connections.values().filter(|(_, bitcoin)| *bitcoin).map(|(c, _)| *c).collect();
         known.sort_unstable_by_key(|c| c.id);
         self.watch.find(&known);
         for w in &self.watch.nodes()[self.nodes.len()..] {
@@ -224,7 +234,8 @@ impl View {
         }
         for (node, side) in c.nodes.iter().flatten() {
             let ports = &self.config.ports;
-            self.nodes[*node].name = self.watch.name_by(*node, &c.conversation, *side, |p| ports.binary_search(&p).is_ok());
+            self.nodes[*node].name =
+                self.watch.name_by(*node, &c.conversation, *side, |p| ports.binary_search(&p).is_ok());
         }
     }
 
@@ -240,24 +251,24 @@ impl View {
             let node = &mut self.nodes[node];
             let (sent, recv) = (c.stats[side as usize], c.stats[side.other() as usize]);
             if !fresh {
-                let share = &mut node.shares[place(before)];
-                share.bytes_recv -= recv.payload_bytes;
-                share.bytes_sent -= sent.payload_bytes;
+                node.shares[place(before)].give_up(&recv, &sent);
             }
             if let Some(network) = transport.network() {
                 node.network(network);
             }
-            let share = &mut node.shares[place(transport)];
-            share.bytes_recv += recv.payload_bytes;
-            share.bytes_sent += sent.payload_bytes;
+            node.shares[place(transport)].carry(&recv, &sent);
             if (fresh || !counted_before) && c.is_bitcoin() {
                 node.recv_sent(&recv, &sent);
             }
         }
         let ends = c.conversation.endpoints;
-        let (initiator, responder) = (ends[c.conversation.initiator as usize], ends[c.conversation.initiator.other() as usize]);
+        let (initiator, responder) =
+            (ends[c.conversation.initiator as usize], ends[c.conversation.initiator.other() as usize]);
         if matches!(transport, Transport::V1(_)) {
-            let found = self.attempts.iter().position(|(t, from, to)| *from == initiator.ip() && *to == responder && time.since(*t) <= FALLBACK);
+            let found = self
+                .attempts
+                .iter()
+                .position(|(t, from, to)| *from == initiator.ip() && *to == responder && time.since(*t) <= FALLBACK);
             if let Some(i) = found {
                 self.attempts.remove(i);
                 for (node, _) in c.nodes.iter().flatten() {
@@ -347,9 +358,11 @@ impl View {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((ended, id)) = self.ended.pop_front() {
-            if self.connections.get(&id).is_some_and(|c| c.ended == Some(ended)) {
-                self.connections.remove(&id);
+        let Some((ended, id)) = self.ended.pop_front() else { return };
+        if self.connections.get(&id).is_some_and(|c| c.ended == Some(ended)) {
+            let Some(c) = self.connections.remove(&id).filter(Connection::is_bitcoin) else { return };
+            for (node, side) in c.nodes.into_iter().flatten() {
+                self.nodes[node].remember(ConnectionReport::new(&c, side));
             }
         }
     }

@@ -69,7 +69,8 @@ impl Watch {
 
     /// Finds the nodes that cover `connections`.
     pub fn find(&mut self, connections: &[Conversation]) {
-        let mut left: Vec<&Conversation> = connections.iter().filter(|c| self.attribute(c).iter().all(Option::is_none)).collect();
+        let mut left: Vec<&Conversation> =
+            connections.iter().filter(|c| self.attribute(c).iter().all(Option::is_none)).collect();
         while !left.is_empty() && self.nodes.len() < MAX_NODES {
             // Distinct connections by endpoint; at a tie the one that was opened to, then the lower.
             let mut count: BTreeMap<Endpoint, (usize, usize)> = BTreeMap::new();
@@ -127,7 +128,8 @@ impl Watch {
     }
 
     fn alone(&self, ip: IpAddr) -> bool {
-        let holders = self.nodes.iter().filter(|w| w.spec.as_ref().is_some_and(|s| s.addresses.iter().any(|a| a.ip == ip)));
+        let holders =
+            self.nodes.iter().filter(|w| w.spec.as_ref().is_some_and(|s| s.addresses.iter().any(|a| a.ip == ip)));
         holders.count() == 1
     }
 

@@ -13,10 +13,30 @@ pub const BANDWIDTH: Series = Series {
 };
 
 const COLUMNS: [Column; 6] = [
-    integer("bytes_recv", Exact, "bytes", "Unique TCP payload to the node, in order; retransmitted and duplicate frames count once."),
-    integer("bytes_sent", Exact, "bytes", "Unique TCP payload from the node, in order; retransmitted and duplicate frames count once."),
-    integer("wire_bytes_recv", Exact, "bytes", "IP total length of every packet to the node: acknowledgments, retransmissions and headers included."),
-    integer("wire_bytes_sent", Exact, "bytes", "IP total length of every packet from the node: acknowledgments, retransmissions and headers included."),
+    integer(
+        "bytes_recv",
+        Exact,
+        "bytes",
+        "Unique TCP payload to the node, in order; retransmitted and duplicate frames count once.",
+    ),
+    integer(
+        "bytes_sent",
+        Exact,
+        "bytes",
+        "Unique TCP payload from the node, in order; retransmitted and duplicate frames count once.",
+    ),
+    integer(
+        "wire_bytes_recv",
+        Exact,
+        "bytes",
+        "IP total length of every packet to the node: acknowledgments, retransmissions and headers included.",
+    ),
+    integer(
+        "wire_bytes_sent",
+        Exact,
+        "bytes",
+        "IP total length of every packet from the node: acknowledgments, retransmissions and headers included.",
+    ),
     integer("retransmitted_bytes_recv", Exact, "bytes", "Payload bytes to the node that were seen again."),
     integer("retransmitted_bytes_sent", Exact, "bytes", "Payload bytes from the node that were seen again."),
 ];

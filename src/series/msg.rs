@@ -28,13 +28,22 @@ const fn series(name: &'static str, help: &'static str, columns: &'static [Colum
 }
 
 /// Messages to the node.
-pub const MSG_RECV: Series = series("msg_recv", "Messages that the node received in the interval, by command.", &MESSAGES);
+pub const MSG_RECV: Series =
+    series("msg_recv", "Messages that the node received in the interval, by command.", &MESSAGES);
 /// Messages from the node.
 pub const MSG_SENT: Series = series("msg_sent", "Messages that the node sent in the interval, by command.", &MESSAGES);
 /// Bytes of messages to the node.
-pub const MSG_RECV_BYTES: Series = series("msg_recv_bytes", "Bytes of the messages that the node received in the interval, headers included, by command.", &BYTES);
+pub const MSG_RECV_BYTES: Series = series(
+    "msg_recv_bytes",
+    "Bytes of the messages that the node received in the interval, headers included, by command.",
+    &BYTES,
+);
 /// Bytes of messages from the node.
-pub const MSG_SENT_BYTES: Series = series("msg_sent_bytes", "Bytes of the messages that the node sent in the interval, headers included, by command.", &BYTES);
+pub const MSG_SENT_BYTES: Series = series(
+    "msg_sent_bytes",
+    "Bytes of the messages that the node sent in the interval, headers included, by command.",
+    &BYTES,
+);
 
 /// One counter a command, the last for unknown ones.
 pub type PerCommand = [u64; COMMANDS.len() + 1];

@@ -14,17 +14,43 @@ pub const PEERS: Series = Series {
 
 const COLUMNS: [Column; 13] = [
     tag("direction", Exact, "Events: inbound when the peer opened the connection, else outbound. Empty in gauges."),
-    tag("user_agent", Exact, "Events: the peer's user agent, control characters escaped; `other` beyond 500 distinct ones a day. Empty in gauges."),
-    integer("total_connected", Exact, "connections", "Open connections, from the end of the TCP handshake to the first FIN or RST."),
-    integer("inbound", Exact, "connections", "Of those, opened by the peer: by its SYN; for connections older than the sensor from ports, else from who sent version first."),
+    tag(
+        "user_agent",
+        Exact,
+        "Events: the peer's user agent, control characters escaped; `other` beyond 500 distinct ones a day. Empty in gauges.",
+    ),
+    integer(
+        "total_connected",
+        Exact,
+        "connections",
+        "Open connections, from the end of the TCP handshake to the first FIN or RST.",
+    ),
+    integer(
+        "inbound",
+        Exact,
+        "connections",
+        "Of those, opened by the peer: by its SYN; for connections older than the sensor from ports, else from who sent version first.",
+    ),
     integer("outbound", Exact, "connections", "Of those, opened by the node."),
     integer("fullnode", Exact, "connections", "Peers with NODE_NETWORK or NODE_NETWORK_LIMITED in their version."),
-    integer("spv", Exact, "connections", "Peers that loaded a bloom filter or ask for compact filters, or offer neither of those services and set relay = 0."),
+    integer(
+        "spv",
+        Exact,
+        "connections",
+        "Peers that loaded a bloom filter or ask for compact filters, or offer neither of those services and set relay = 0.",
+    ),
     integer("readable", Exact, "connections", "Open connections whose messages can be read (v1)."),
     integer("version", Exact, "", "Events: protocol version."),
     integer("services", Exact, "", "Events: service bits."),
     integer("start_height", Exact, "blocks", "Events: height of the peer's best block."),
-    Column { name: "relay", kind_of_value: Type::Boolean, kind: Exact, unit: "", tag: false, help: "Events: whether the peer wants transactions announced (BIP 37)." },
+    Column {
+        name: "relay",
+        kind_of_value: Type::Boolean,
+        kind: Exact,
+        unit: "",
+        tag: false,
+        help: "Events: whether the peer wants transactions announced (BIP 37).",
+    },
     integer("connection", Exact, "", "Events: number of the frame that opened the connection."),
 ];
 

@@ -55,7 +55,12 @@ const COLUMNS: [Column; WIDTH] = {
 /// The gap causes again, for their bytes.
 const GAP_BYTES: &[(&str, &str)] = crate::flow::anomaly::GapBytes::COLUMNS;
 
-const fn fill(all: &mut [Column; WIDTH], start: usize, entries: &'static [(&'static str, &'static str)], unit: &'static str) -> usize {
+const fn fill(
+    all: &mut [Column; WIDTH],
+    start: usize,
+    entries: &'static [(&'static str, &'static str)],
+    unit: &'static str,
+) -> usize {
     let mut i = 0;
     while i < entries.len() {
         all[start + i] = integer(entries[i].0, Exact, unit, entries[i].1);
@@ -126,7 +131,16 @@ pub fn values(c: &Counters) -> Vec<Value> {
         tally.iter().map(|(_, n)| Value::from(n))
     }
     let s = &c.streams;
-    let fixed = [c.frames, c.frame_bytes, c.used, c.interface_drops, c.kernel_drops, s.conversations, s.held_bytes, c.clock_steps];
+    let fixed = [
+        c.frames,
+        c.frame_bytes,
+        c.used,
+        c.interface_drops,
+        c.kernel_drops,
+        s.conversations,
+        s.held_bytes,
+        c.clock_steps,
+    ];
     (fixed.into_iter().map(Value::from))
         .chain(counts(&c.skipped))
         .chain(counts(&c.notes))

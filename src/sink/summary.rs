@@ -68,7 +68,7 @@ fn list(counts: &Counts) -> String {
 }
 
 fn indent(text: &str) -> String {
-    text.lines().map(|l| format!("  {l}\n")).collect()
+    text.lines().fold(String::new(), |all, line| all + "  " + line + "\n")
 }
 
 /// Prints `report`; `filtered` frames were left out by the user's filter.
@@ -130,15 +130,41 @@ fn node(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> {
     let seen: u64 = n.transports.values().map(|t| t.connections).sum();
     let rows = [
         ("Connections", format!("{} seen: {}", number(seen), transports.join(", "))),
-        ("Open at the end", format!("{} ({} inbound, {} outbound; {} full nodes, {} light)", o.total, o.inbound, o.outbound, o.fullnode, o.spv)),
-        ("Received", format!("{} payload, {} on the wire, {} retransmitted", bytes(n.bandwidth.bytes_recv), bytes(n.bandwidth.wire_bytes_recv), bytes(n.bandwidth.retransmitted_bytes_recv))),
-        ("Sent", format!("{} payload, {} on the wire, {} retransmitted", bytes(n.bandwidth.bytes_sent), bytes(n.bandwidth.wire_bytes_sent), bytes(n.bandwidth.retransmitted_bytes_sent))),
+        (
+            "Open at the end",
+            format!(
+                "{} ({} inbound, {} outbound; {} full nodes, {} light)",
+                o.total, o.inbound, o.outbound, o.fullnode, o.spv
+            ),
+        ),
+        (
+            "Received",
+            format!(
+                "{} payload, {} on the wire, {} retransmitted",
+                bytes(n.bandwidth.bytes_recv),
+                bytes(n.bandwidth.wire_bytes_recv),
+                bytes(n.bandwidth.retransmitted_bytes_recv)
+            ),
+        ),
+        (
+            "Sent",
+            format!(
+                "{} payload, {} on the wire, {} retransmitted",
+                bytes(n.bandwidth.bytes_sent),
+                bytes(n.bandwidth.wire_bytes_sent),
+                bytes(n.bandwidth.retransmitted_bytes_sent)
+            ),
+        ),
     ];
     for (what, text) in rows {
         writeln!(out, "  {what:<16} {text}")?;
     }
     if n.v2_fallbacks > 0 {
-        writeln!(out, "  {:<16} {} attempts at an encrypted connection were repeated in plain", "Fallbacks", n.v2_fallbacks)?;
+        writeln!(
+            out,
+            "  {:<16} attempts at an encrypted connection that were repeated in plain: {}",
+            "Fallbacks", n.v2_fallbacks
+        )?;
     }
     message_table(out, n, style)?;
     agents(out, n, style)?;
@@ -152,10 +178,13 @@ fn message_table(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Resu
     let mut rows: Vec<_> = n.messages.iter().collect();
     rows.sort_by(|a, b| (b.1.recv_bytes + b.1.sent_bytes).cmp(&(a.1.recv_bytes + a.1.sent_bytes)).then(a.0.cmp(b.0)));
     let rows: Vec<Vec<String>> = (rows.iter())
-        .map(|(name, m)| vec![name.to_string(), number(m.recv), bytes(m.recv_bytes), number(m.sent), bytes(m.sent_bytes)])
+        .map(|(name, m)| {
+            vec![String::clone(name), number(m.recv), bytes(m.recv_bytes), number(m.sent), bytes(m.sent_bytes)]
+        })
         .collect();
     writeln!(out, "\n  {}", style.heading("Messages (v1)"))?;
-    let table = plain_table(&["command", "received", "bytes", "sent", "bytes"], &rows, &[false, true, true, true, true]);
+    let table =
+        plain_table(&["command", "received", "bytes", "sent", "bytes"], &rows, &[false, true, true, true, true]);
     write!(out, "{}", indent(&table))?;
     if !n.unknown_commands.is_empty() {
         writeln!(out, "  unknown: {}", super::escape::escape(&list(&n.unknown_commands)))?;
@@ -169,7 +198,8 @@ fn agents(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> 
     }
     let mut all: Vec<_> = n.user_agents.iter().collect();
     all.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    let rows: Vec<Vec<String>> = all.iter().take(ROWS).map(|(agent, n)| vec![agent.to_string(), number(**n)]).collect();
+    let rows: Vec<Vec<String>> =
+        all.iter().take(ROWS).map(|(agent, n)| vec![String::clone(agent), number(**n)]).collect();
     writeln!(out, "\n  {}", style.heading(&format!("User agents ({} of {})", rows.len(), all.len())))?;
     write!(out, "{}", indent(&plain_table(&["user agent", "versions"], &rows, &[false, true])))
 }
@@ -181,11 +211,22 @@ fn peers(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> {
     let rows: Vec<Vec<String>> = (n.connections.iter().take(ROWS))
         .map(|c| {
             let open = if c.open { "open" } else { "ended" };
-            vec![c.peer.clone(), c.direction.into(), c.transport.into(), bytes(c.bytes_recv), bytes(c.bytes_sent), open.into()]
+            vec![
+                c.peer.clone(),
+                c.direction.into(),
+                c.transport.into(),
+                bytes(c.bytes_recv),
+                bytes(c.bytes_sent),
+                open.into(),
+            ]
         })
         .collect();
     writeln!(out, "\n  {}", style.heading("Connections with most bytes"))?;
-    let table = plain_table(&["peer", "direction", "transport", "received", "sent", ""], &rows, &[false, false, false, true, true]);
+    let table = plain_table(
+        &["peer", "direction", "transport", "received", "sent", ""],
+        &rows,
+        &[false, false, false, true, true],
+    );
     write!(out, "{}", indent(&table))
 }
 
@@ -195,9 +236,26 @@ fn losses(out: &mut impl Write, report: &Report, style: Style) -> io::Result<()>
     let faulty: u64 = report.nodes.iter().map(|n| n.faulty_messages).sum();
     let gaps: u64 = c.gaps.values().sum();
     let rows = [
-        ("Dropped", if c.dropped > 0 { format!("{} frames by the capturing system", number(c.dropped)) } else { String::new() }),
-        ("Gaps", if gaps > 0 { format!("{} ({}), {}", number(gaps), list(&c.gaps), bytes(c.gap_bytes.values().sum())) } else { String::new() }),
-        ("Messages", if faulty > 0 { format!("{} truncated, with a wrong checksum or undecodable", number(faulty)) } else { String::new() }),
+        (
+            "Dropped",
+            if c.dropped > 0 { format!("{} frames by the capturing system", number(c.dropped)) } else { String::new() },
+        ),
+        (
+            "Gaps",
+            if gaps > 0 {
+                format!("{} ({}), {}", number(gaps), list(&c.gaps), bytes(c.gap_bytes.values().sum()))
+            } else {
+                String::new()
+            },
+        ),
+        (
+            "Messages",
+            if faulty > 0 {
+                format!("{} truncated, with a wrong checksum or undecodable", number(faulty))
+            } else {
+                String::new()
+            },
+        ),
         ("Framing", list(&c.message_troubles)),
         ("TCP", list(&c.tcp_anomalies)),
     ];
@@ -218,8 +276,14 @@ mod tests {
     #[test]
     fn figures_for_people() {
         assert_eq!([number(7), number(1234), number(1_234_567)], ["7", "1,234", "1,234,567"]);
-        assert_eq!([bytes(999), bytes(1000), bytes(45_678), bytes(2_500_000_000)], ["999 B", "1.00 kB", "45.7 kB", "2.50 GB"]);
-        assert_eq!([duration(1_500_000_000), duration(61_000_000_000), duration(90_000_000_000_000)], ["1.5 s", "1 min 1 s", "1 d 1 h"]);
+        assert_eq!(
+            [bytes(999), bytes(1000), bytes(45_678), bytes(2_500_000_000)],
+            ["999 B", "1.00 kB", "45.7 kB", "2.50 GB"]
+        );
+        assert_eq!(
+            [duration(1_500_000_000), duration(61_000_000_000), duration(90_000_000_000_000)],
+            ["1.5 s", "1 min 1 s", "1 d 1 h"]
+        );
         assert_eq!(time(1_231_006_505_000_000_000), "2009-01-03 18:15:05");
     }
 }

@@ -1,0 +1,63 @@
+# Two commands do everything on a fresh machine:  make demo  and  make test
+# They install what the system lacks (as root, or with sudo, on Debian and its like), and say so elsewhere.
+
+CARGO ?= cargo
+BIN := target/release/btcdmon
+DEMO := captures/btcd-v1/capture.pcap.zst
+STORE := target/demo.db
+# A folder with recordings to hold the sensor against (not part of the repository).
+SHARED ?=
+
+.PHONY: help demo build test check fmt clippy doc deps-build deps-test fuzz bench shared record clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: build ## build, replay a bundled real capture, show the result and what to try next
+	@rm -f $(STORE)
+	$(BIN) replay --store $(STORE) $(DEMO)
+	@echo
+	@echo "Try next, on your own capture (tcpdump -w node.pcap 'tcp port 8333'):"
+	@echo "  $(BIN) replay node.pcap"
+	@echo "  $(BIN) messages --format text node.pcap | less -S"
+	@echo "  $(BIN) query --store $(STORE) \"SELECT rfc3339(time), user_agent, start_height FROM peers WHERE user_agent <> ''\""
+	@echo "  $(BIN) series            what every figure means"
+	@echo "The history is in $(STORE) (SQLite). There is no dashboard yet: README.md says where the project stands."
+
+build: deps-build ## the program, optimised
+	$(CARGO) build --release --locked
+
+test: deps-test check fuzz ## everything that can be tested here
+
+check: fmt clippy doc
+	$(CARGO) test --locked
+
+fmt:
+	$(CARGO) fmt --check
+
+clippy:
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
+
+fuzz: ## every fuzz target for FUZZ_SECONDS
+	tests/fuzz/run.sh $${FUZZ_SECONDS:-5}
+
+bench: deps-test ## speed, beside tshark, tcpflow and tcpdump in the same run
+	$(CARGO) bench --bench replay -- --write
+
+shared: build ## hold the sensor against recordings: make shared SHARED=folder
+	tests/shared.sh $(SHARED) $(BIN)
+
+record: ## record the bundled captures again, from real btcd nodes (root, Go)
+	captures/record.sh all
+
+deps-build:
+	@.ci/install build
+
+deps-test: deps-build
+	@.ci/install test
+
+clean: ## forget what was built
+	$(CARGO) clean
