@@ -3,7 +3,7 @@
 //! Knows nothing of time, windows and buffers, and shares no code with the sensor.
 
 use super::Packet;
-use super::packet::{ACK, RST, SYN, tcp};
+use super::packet::{ACK, FIN, RST, SYN, tcp};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
@@ -45,8 +45,8 @@ pub struct Stream {
     pub messages: Vec<Message>,
     /// Frames that tell where offset 0 is: its SYN, and the SYN-ACK that acknowledges that.
     pub openings: Vec<usize>,
-    /// First RST of the connection, whoever sent it.
-    pub reset: Option<usize>,
+    /// Frames with its FIN.
+    pub fins: Vec<usize>,
 }
 
 /// Sender, receiver, how many connections between the two were opened before.
@@ -93,10 +93,8 @@ impl Oracle {
                     streams.entry((s.dst, s.src, number)).or_default().openings.push(frame);
                 }
             }
-            if s.flags & RST != 0 {
-                for key in [key, (s.dst, s.src, number)] {
-                    streams.entry(key).or_default().reset.get_or_insert(frame);
-                }
+            if s.flags & FIN != 0 {
+                streams.entry(key).or_default().fins.push(frame);
             }
             if s.payload.is_empty() || s.flags & (SYN | RST) != 0 {
                 continue;
