@@ -23,8 +23,10 @@ use std::sync::Arc;
 const BUFFER: usize = 64 * 1024;
 
 fn job(input: &InputArgs, interval: i64) -> Job {
-    let mut ports: Vec<u16> =
-        Network::NAMED.iter().filter_map(|n| n.default_port()).chain(input.port.iter().copied()).collect();
+    // A node given with its port listens there (it decides roles, and where v2 is looked for).
+    let given = input.node.iter().flat_map(|n| &n.addresses).filter_map(|a| a.port);
+    let named = Network::NAMED.iter().filter_map(|n| n.default_port());
+    let mut ports: Vec<u16> = named.chain(input.port.iter().copied()).chain(given).collect();
     ports.sort_unstable();
     ports.dedup();
     let ports: Arc<[u16]> = ports.into();
