@@ -92,10 +92,26 @@ impl Connections {
     }
 
     fn settle(&mut self, at: At, c: &Conversation, s: &mut Connection, transport: Transport) {
+        let now = self.events.len();
+        self.settle_before(now, at, c, s, transport);
+    }
+
+    /// Tells the transport before the events from `place` on, the messages by which it was found.
+    fn settle_before(&mut self, place: usize, at: At, c: &Conversation, s: &mut Connection, transport: Transport) {
         if s.transport != transport {
             s.transport = transport;
-            self.push(at, c, What::Transport(transport));
+            self.events.insert(place, Event { at, connection: c.id, what: What::Transport(transport) });
         }
+    }
+
+    /// A connection joined in the middle is known when a message was found; its events begin at `place`.
+    fn found(&mut self, place: usize, at: At, c: &Conversation, s: &mut Connection, side: Side) -> bool {
+        let (Phase::Joined(_), Some(framers)) = (&s.phase, &mut s.framers) else { return false };
+        let Some(magic) = framers[side as usize].magic() else { return false };
+        framers[side.other() as usize].learn_magic(magic);
+        s.phase = Phase::Known;
+        self.settle_before(place, at, c, s, Transport::V1(Network::from_magic(magic)));
+        true
     }
 
     /// Frames the bytes of `side`.
@@ -138,6 +154,12 @@ impl Connections {
                     let bytes = o.bytes().to_vec();
                     self.frame(at, c, s, waiting, &bytes, 0, time);
                 }
+                let left_out = o.total - o.bytes().len() as u64;
+                if let (Some(framers), true) = (&mut s.framers, left_out > 0 && waiting != side) {
+                    let Self { pool, tally, events, .. } = self;
+                    tally.add(Trouble::ScannedBytes, left_out);
+                    framers[waiting as usize].doubt(pool, &mut Sink { tally, events, conversation: c, side: waiting });
+                }
             }
             let rest = if whole { chunk.bytes } else { &chunk.bytes[kept..] };
             self.frame(at, c, s, side, rest, chunk.offset + (chunk.bytes.len() - rest.len()) as u64, chunk.time);
@@ -171,21 +193,18 @@ impl Connections {
             let idle = s.framers.as_ref().is_none_or(|f| !f[side as usize].is_candidate());
             if idle {
                 if let Some(framers) = &mut s.framers {
-                    framers[side as usize].doubt();
+                    let Self { pool, tally, events, .. } = self;
+                    framers[side as usize].doubt(pool, &mut Sink { tally, events, conversation: c, side });
                 }
                 return Action::Deliver;
             }
         }
+        let place = self.events.len();
         self.frame(at, c, s, side, chunk.bytes, chunk.offset, chunk.time);
-        let Some(framers) = &mut s.framers else { return Action::Deliver };
-        if framers[side as usize].in_step() {
-            if let Some(magic) = framers[side as usize].magic() {
-                framers[side.other() as usize].learn_magic(magic);
-                s.phase = Phase::Known;
-                self.settle(at, c, s, Transport::V1(Network::from_magic(magic)));
-            }
+        if self.found(place, at, c, s, side) {
             return Action::Deliver;
         }
+        let Some(framers) = &mut s.framers else { return Action::Deliver };
         let Phase::Joined(evidence) = &mut s.phase else { return Action::Deliver };
         if evidence[side as usize].add(chunk) && !guessed && !framers[side as usize].is_candidate() {
             let transport = if s.bitcoin_port { Transport::V2 } else { Transport::NotBitcoin };
@@ -232,8 +251,9 @@ impl StreamHandler for Connections {
     }
 
     fn gap(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, gap: Gap) -> Action {
-        if let Phase::Opening(_) = &s.phase {
+        if let Phase::Opening(openings) = &s.phase {
             // The first bytes are lost: go on as if joined in the middle.
+            self.tally.add(Trouble::ScannedBytes, openings.iter().map(|o| o.total).sum());
             s.framers = Some(Box::new([Framer::in_the_middle(None), Framer::in_the_middle(None)]));
             s.phase = Phase::Joined(Box::default());
             self.announce(at, c, s);
@@ -242,7 +262,9 @@ impl StreamHandler for Connections {
             return if matches!(s.phase, Phase::Known) { Action::Count } else { Action::Deliver };
         };
         let Self { pool, tally, events, .. } = self;
+        let place = events.len();
         framers[side as usize].gap(at, &gap, pool, &mut Sink { tally, events, conversation: c, side });
+        self.found(place, at, c, s, side);
         Action::Deliver
     }
 
@@ -258,11 +280,12 @@ impl StreamHandler for Connections {
     }
 
     fn closed(&mut self, at: At, c: &Conversation, s: &mut Connection, reason: CloseReason) {
-        if let Some(framers) = &mut s.framers {
+        for side in Side::BOTH {
+            let Some(framers) = &mut s.framers else { break };
             let Self { pool, tally, events, .. } = self;
-            for side in Side::BOTH {
-                framers[side as usize].finish(pool, &mut Sink { tally, events, conversation: c, side });
-            }
+            let place = events.len();
+            framers[side as usize].finish(at, pool, &mut Sink { tally, events, conversation: c, side });
+            self.found(place, at, c, s, side);
         }
         if s.announced {
             self.push(at, c, What::Closed(reason));
@@ -272,8 +295,9 @@ impl StreamHandler for Connections {
     fn revived(&mut self, at: At, c: &Conversation, s: &mut Connection) {
         if let Some(framers) = &mut s.framers {
             // The remaining holes were given up when the RST was believed, so the place is not known for sure.
-            for framer in framers.iter_mut() {
-                framer.doubt();
+            let Self { pool, tally, events, .. } = self;
+            for side in Side::BOTH {
+                framers[side as usize].doubt(pool, &mut Sink { tally, events, conversation: c, side });
             }
         }
         if s.announced {

@@ -6,15 +6,19 @@
 //! [`resync`](super::resync) finds the next message.
 //!
 //! Contract: any bytes in any cut give the same messages; nothing panics; work
-//! is linear in the bytes, memory is the pool's.
+//! is linear in the bytes, memory is the pool's. Only times depend on the cut: a
+//! message that was found inside a false one has the time at which that was clear.
 
 use super::gather::{GatherPool, Ticket};
 use super::hash::{Hash256, sha256d};
-use super::header::{HEADER, Header, LEGACY_HEADER, NotAHeader, is_legacy_version};
-use super::resync::{Candidate, Scan, Verdict};
+use super::header::{HEADER, Head, Header, LEGACY_LOOK, NotAHeader, head};
+use super::network::Network;
+use super::resync::{Budget, Candidate, Look, Scan};
 use super::trouble::Trouble;
 use crate::flow::{At, Gap};
 use crate::time::Timestamp;
+
+mod search;
 
 /// One message as framed, its payload borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +60,17 @@ pub struct Place {
     pub time: Timestamp,
 }
 
+/// What the framer works with while it goes through some bytes.
+struct Around<'a, S> {
+    place: Place,
+    /// Magics to look for while the network is not known.
+    magics: &'a [[u8; 4]],
+    /// Nothing will follow that a candidate could wait for.
+    last: bool,
+    pool: &'a mut GatherPool,
+    sink: &'a mut S,
+}
+
 /// A message whose header is known.
 #[derive(Debug)]
 struct Body {
@@ -66,14 +81,12 @@ struct Body {
     got: u32,
     missing: u32,
     ticket: Option<Ticket>,
-    /// The header may be of the old form: decided when the payload is there.
-    suspect: bool,
 }
 
 #[derive(Debug)]
 enum State {
     /// Before a message; some bytes of its header may be here.
-    Header { have: u8, bytes: [u8; HEADER], first: Timestamp },
+    Header { have: u8, bytes: [u8; LEGACY_LOOK], first: Timestamp },
     /// In its payload.
     Body(Body),
     /// Out of step, no candidate.
@@ -82,7 +95,7 @@ enum State {
     Candidate(Candidate),
 }
 
-const FRESH: State = State::Header { have: 0, bytes: [0; HEADER], first: Timestamp::from_nanos(0) };
+const FRESH: State = State::Header { have: 0, bytes: [0; LEGACY_LOOK], first: Timestamp::from_nanos(0) };
 
 /// Frames one direction of a v1 connection.
 #[derive(Debug)]
@@ -93,20 +106,18 @@ pub struct Framer {
     magic: Option<[u8; 4]>,
     /// The direction's `version` had a header without checksum.
     legacy: bool,
+    budget: Budget,
 }
-
-/// Bytes of a candidate that were accepted beyond the message itself.
-type Leftover = (Vec<u8>, usize);
 
 impl Framer {
     /// At the first byte of a connection on the network of `magic`.
     pub fn at_start(magic: [u8; 4]) -> Self {
-        Self { state: FRESH, offset: 0, magic: Some(magic), legacy: false }
+        Self { state: FRESH, offset: 0, magic: Some(magic), legacy: false, budget: Budget::default() }
     }
 
     /// Somewhere in a connection, of the network of `magic` if that is known.
     pub fn in_the_middle(magic: Option<[u8; 4]>) -> Self {
-        Self { state: State::Scan(Scan::default()), offset: 0, magic, legacy: false }
+        Self { state: State::Scan(Scan::default()), offset: 0, magic, legacy: false, budget: Budget::default() }
     }
 
     /// The network's magic, once known.
@@ -130,10 +141,18 @@ impl Framer {
     }
 
     /// Bytes were left out, or may have been: looks for the next message.
-    pub fn doubt(&mut self) {
-        if !self.is_candidate() {
-            self.state = State::Scan(Scan::default());
+    pub fn doubt(&mut self, pool: &mut GatherPool, sink: &mut impl MessageSink) {
+        match &mut self.state {
+            // A candidate is judged by its checksum: bytes that were left out show there.
+            State::Candidate(_) => return,
+            State::Header { have, .. } => sink.trouble(Trouble::ScannedBytes, u64::from(*have)),
+            State::Body(body) => {
+                sink.trouble(Trouble::UnfinishedMessage, 1);
+                body.ticket.take().inspect(|t| pool.abandon(t));
+            }
+            State::Scan(scan) => sink.trouble(Trouble::ScannedBytes, scan.take_all()),
         }
+        self.state = State::Scan(Scan::default());
     }
 
     /// Takes the next bytes. `magics` are those to look for while the network is not known.
@@ -147,329 +166,237 @@ impl Framer {
         sink: &mut impl MessageSink,
     ) {
         self.offset = place.offset;
-        let mut leftover = self.run(bytes, place, magics, pool, sink);
-        // Not recursion: hostile bytes could nest as deep as they are long.
-        while let Some((buffer, from)) = leftover {
-            leftover = self.run(&buffer[from..], place, magics, pool, sink);
-            pool.recycle(buffer);
+        let mut a = Around { place, magics, last: false, pool, sink };
+        let mut rest = self.walk(bytes, &mut a);
+        while let (false, State::Candidate(candidate)) = (rest.is_empty(), &mut self.state) {
+            let (behind, clear) = candidate.take(rest, place, a.pool);
+            self.offset += (rest.len() - behind.len()) as u64;
+            rest = behind;
+            if let Some(look) = clear {
+                self.go_through(look, &mut a);
+                rest = self.walk(rest, &mut a);
+            }
         }
     }
 
-    fn run(
-        &mut self,
-        mut bytes: &[u8],
-        place: Place,
-        magics: &[[u8; 4]],
-        pool: &mut GatherPool,
-        sink: &mut impl MessageSink,
-    ) -> Option<Leftover> {
+    /// Goes through `bytes` up to their end, or up to a candidate that needs more; returns the rest.
+    #[inline]
+    fn walk<'b>(&mut self, mut bytes: &'b [u8], a: &mut Around<'_, impl MessageSink>) -> &'b [u8] {
         while !bytes.is_empty() {
-            let before = bytes.len();
-            let mut leftover = None;
-            match &mut self.state {
-                State::Header { .. } => bytes = self.header(bytes, place, pool, sink),
-                State::Body(_) => bytes = self.body(bytes, place, pool, sink),
-                State::Scan(scan) => {
-                    let known = self.magic;
-                    let (rest, found) = scan.run(bytes, known.as_ref().map_or(magics, std::slice::from_ref));
-                    sink.trouble(Trouble::ScannedBytes, scan.take_passed());
-                    if let Some(magic) = found {
-                        let candidate =
-                            Candidate::start(magic, self.offset + (bytes.len() - rest.len()) as u64 - 4, place, pool);
-                        self.state = State::Candidate(candidate);
-                    }
-                    bytes = rest;
-                }
-                State::Candidate(_) => (bytes, leftover) = self.candidate(bytes, place, magics, pool, sink),
-            }
-            self.offset += (before - bytes.len()) as u64;
-            if let Some((buffer, from)) = leftover {
-                // These bytes were counted when they came in; they come in again now.
-                self.offset -= (buffer.len() - from) as u64;
-                if bytes.is_empty() {
-                    return Some((buffer, from));
-                }
-                let mut buffer = buffer;
-                buffer.extend_from_slice(bytes);
-                return Some((buffer, from));
-            }
+            let rest = match &self.state {
+                State::Header { .. } => self.header(bytes, a),
+                State::Body(_) => self.body(bytes, a),
+                State::Scan(_) => self.search(bytes, a),
+                State::Candidate(_) => return bytes,
+            };
+            self.offset += (bytes.len() - rest.len()) as u64;
+            bytes = rest;
         }
-        None
+        bytes
     }
 
     /// Takes bytes of a header; returns the rest.
     #[inline]
-    fn header<'a>(
-        &mut self,
-        input: &'a [u8],
-        place: Place,
-        pool: &mut GatherPool,
-        sink: &mut impl MessageSink,
-    ) -> &'a [u8] {
+    fn header<'b>(&mut self, input: &'b [u8], a: &mut Around<'_, impl MessageSink>) -> &'b [u8] {
         let State::Header { have, bytes, first } = &mut self.state else { return input };
-        if *have == 0 {
-            *first = place.time;
-            if let Some(whole) = input.first_chunk::<HEADER>() {
-                let header = Header::read(whole);
-                return self.headed(header, place.time, self.offset, &input[HEADER..], input, place, pool, sink);
+        if *have > 0 {
+            return self.split_header(input, a);
+        }
+        match head(input, self.magic, self.legacy) {
+            Head::Sound(header) => self.headed(header, a.place.time, self.offset, &[], &input[header.bytes()..], a),
+            Head::Unsound(why) => {
+                a.sink.trouble(why.trouble(), 1);
+                a.sink.trouble(Trouble::ScannedBytes, 1);
+                self.state = State::Scan(Scan::default());
+                &input[1..]
+            }
+            Head::Needs(_) => {
+                bytes[..input.len()].copy_from_slice(input);
+                (*have, *first) = (input.len() as u8, a.place.time);
+                &[]
             }
         }
-        let start = usize::from(*have);
-        let n = input.len().min(HEADER - start);
-        bytes[start..start + n].copy_from_slice(&input[..n]);
-        *have += n as u8;
-        let (have, bytes, first) = (usize::from(*have), *bytes, *first);
-        let offset = self.offset - start as u64;
-        if have >= LEGACY_HEADER && self.legacy && self.is_legacy_verack(&bytes) {
-            self.state = FRESH;
-            sink.trouble(Trouble::LegacyHeader, 1);
-            emit(place.at, &Header::read(&bytes).without_checksum(), &[], offset, first, sink);
-            return &input[LEGACY_HEADER - start..];
-        }
-        if have < HEADER {
-            return &input[n..];
-        }
-        let header = Header::read(&bytes);
-        self.headed(header, first, offset, &input[n..], &bytes, place, pool, sink)
     }
 
-    fn is_legacy_verack(&self, bytes: &[u8; HEADER]) -> bool {
-        let header = Header::read(bytes);
-        Some(header.magic) == self.magic && header.is("verack") && header.length == 0
+    /// Takes bytes of a header that began in an earlier chunk; returns the rest.
+    fn split_header<'b>(&mut self, mut input: &'b [u8], a: &mut Around<'_, impl MessageSink>) -> &'b [u8] {
+        let (magic, legacy) = (self.magic, self.legacy);
+        let State::Header { have, bytes, first } = &mut self.state else { return input };
+        let start = self.offset.saturating_sub(u64::from(*have));
+        loop {
+            let n = usize::from(*have);
+            match head(&bytes[..n], magic, legacy) {
+                Head::Needs(_) if input.is_empty() => return input,
+                Head::Needs(needs) => {
+                    // One at a time where the old form of 20 bytes may be complete before the new one.
+                    let step = if legacy { 1 } else { needs - n };
+                    let (some, behind) = input.split_at(step.min(input.len()));
+                    bytes[n..n + some.len()].copy_from_slice(some);
+                    *have += some.len() as u8;
+                    input = behind;
+                }
+                Head::Sound(header) => {
+                    let (bytes, first) = (*bytes, *first);
+                    return self.headed(header, first, start, &bytes[header.bytes()..n], input, a);
+                }
+                Head::Unsound(why) => {
+                    let (bytes, first) = (*bytes, *first);
+                    a.sink.trouble(why.trouble(), 1);
+                    self.lose_step(&bytes[..n], first, start, a);
+                    return input;
+                }
+            }
+        }
     }
 
-    /// A whole header is here: `from` begins with it, `rest` is what follows in the input.
+    /// A whole header is here. Behind it come `early`, which were needed to tell its form, then `rest`.
     #[inline]
-    #[allow(clippy::too_many_arguments)] // the framer's whole surroundings, passed down one level
-    fn headed<'a>(
+    fn headed<'b>(
         &mut self,
         header: Header,
         first: Timestamp,
         offset: u64,
-        rest: &'a [u8],
-        from: &[u8],
-        place: Place,
-        pool: &mut GatherPool,
-        sink: &mut impl MessageSink,
-    ) -> &'a [u8] {
-        let sound = if Some(header.magic) == self.magic { header.check() } else { Err(NotAHeader::Magic) };
-        if let Err(why) = sound {
-            sink.trouble(why.trouble(), 1);
-            return self.lose_step(&from[..HEADER], rest, offset, place, pool, sink);
-        }
-        if header.may_be_legacy() {
-            return self.suspect(header, first, offset, &from[LEGACY_HEADER..HEADER], rest, place, pool, sink);
-        }
+        early: &[u8],
+        rest: &'b [u8],
+        a: &mut Around<'_, impl MessageSink>,
+    ) -> &'b [u8] {
+        self.note_form(&header, a.sink);
         let length = header.length as usize;
-        if rest.len() >= length {
+        if early.is_empty() && rest.len() >= length {
             self.state = FRESH;
-            emit(place.at, &header, &rest[..length], offset, first, sink);
+            emit(a.place.at, &header, &rest[..length], offset, first, a.sink);
             return &rest[length..];
         }
-        let ticket = pool.start(place.at.index);
-        self.state =
-            State::Body(Body { header, offset, first, got: 0, missing: 0, ticket: Some(ticket), suspect: false });
+        if length == 0 {
+            // An old verack, told by the next message's magic.
+            emit(a.place.at, &header, &[], offset, first, a.sink);
+            let mut bytes = [0; LEGACY_LOOK];
+            bytes[..early.len()].copy_from_slice(early);
+            self.state = State::Header { have: early.len() as u8, bytes, first: a.place.time };
+            return rest;
+        }
+        let now = a.place.at.index;
+        let ticket = a.pool.start(now);
+        if !early.is_empty() {
+            a.pool.extend(&ticket, early, length, now);
+        }
+        let got = early.len() as u32;
+        self.state = State::Body(Body { header, offset, first, got, missing: 0, ticket: Some(ticket) });
+        if got >= header.length {
+            self.complete(a);
+        }
         rest
     }
 
-    /// The header may have been one of 20 bytes: its last four bytes go to the payload until that is clear.
-    #[allow(clippy::too_many_arguments)]
-    fn suspect<'a>(
-        &mut self,
-        header: Header,
-        first: Timestamp,
-        offset: u64,
-        tail: &[u8],
-        rest: &'a [u8],
-        place: Place,
-        pool: &mut GatherPool,
-        sink: &mut impl MessageSink,
-    ) -> &'a [u8] {
-        if header.length == 0 {
-            // A verack; `tail` is the magic of the next message.
+    /// Notes a header without checksum.
+    #[inline]
+    fn note_form(&mut self, header: &Header, sink: &mut impl MessageSink) {
+        if header.checksum.is_none() {
+            self.legacy = true;
             sink.trouble(Trouble::LegacyHeader, 1);
-            emit(place.at, &header.without_checksum(), &[], offset, first, sink);
-            let mut bytes = [0; HEADER];
-            bytes[..tail.len()].copy_from_slice(tail);
-            self.state = State::Header { have: tail.len() as u8, bytes, first: place.time };
-            return rest;
         }
-        let ticket = pool.start(place.at.index);
-        pool.extend(&ticket, tail, header.length as usize + 4, place.at.index);
-        let got = tail.len() as u32;
-        self.state = State::Body(Body {
-            header: header.without_checksum(),
-            offset,
-            first,
-            got,
-            missing: 0,
-            ticket: Some(ticket),
-            suspect: true,
-        });
-        rest
     }
 
     /// Takes bytes of a payload; returns the rest.
-    fn body<'a>(
-        &mut self,
-        input: &'a [u8],
-        place: Place,
-        pool: &mut GatherPool,
-        sink: &mut impl MessageSink,
-    ) -> &'a [u8] {
+    fn body<'b>(&mut self, input: &'b [u8], a: &mut Around<'_, impl MessageSink>) -> &'b [u8] {
         let State::Body(body) = &mut self.state else { return input };
         let n = input.len().min((body.header.length - body.got) as usize);
         if let Some(ticket) = &body.ticket {
-            if !pool.extend(ticket, &input[..n], body.header.length as usize, place.at.index) {
+            if !a.pool.extend(ticket, &input[..n], body.header.length as usize, a.place.at.index) {
                 body.ticket = None; // given up for the pool's cap; the rest is skipped by arithmetic
             }
         }
         body.got += n as u32;
         if body.got >= body.header.length {
-            self.complete(place.at, pool, sink);
+            self.complete(a);
         }
         &input[n..]
     }
 
     /// The payload is past.
-    fn complete(&mut self, at: At, pool: &mut GatherPool, sink: &mut impl MessageSink) {
-        let State::Body(body) = &mut self.state else { return };
-        let payload = body.ticket.as_ref().and_then(|t| pool.bytes(t));
-        if let (true, Some(payload)) = (body.suspect, payload) {
-            if is_legacy_version(payload) {
-                self.legacy = true;
-                sink.trouble(Trouble::LegacyHeader, 1);
-            } else if let Some(&checksum) = payload.first_chunk::<4>() {
-                // A checksum that looked like a protocol version: four bytes are still to come.
-                body.header.checksum = Some(checksum);
-                body.suspect = false;
-                body.got -= 4;
-                if let Some(ticket) = &body.ticket {
-                    pool.drop_front(ticket, 4);
-                }
-                return;
-            }
-        }
+    fn complete(&mut self, a: &mut Around<'_, impl MessageSink>) {
         let State::Body(body) = std::mem::replace(&mut self.state, FRESH) else { return };
-        if let Some(payload) = body.ticket.as_ref().and_then(|t| pool.finish(t)) {
-            emit(at, &body.header, &payload, body.offset, body.first, sink);
-            pool.recycle(payload);
+        if let Some(payload) = body.ticket.as_ref().and_then(|t| a.pool.finish(t)) {
+            emit(a.place.at, &body.header, &payload, body.offset, body.first, a.sink);
+            a.pool.recycle(payload);
         } else {
-            emit_truncated(at, &body, sink);
+            emit_truncated(a.place.at, &body, a.sink);
         }
     }
 
     /// Bytes of the stream are missing (R60, R61).
     pub fn gap(&mut self, at: At, gap: &Gap, pool: &mut GatherPool, sink: &mut impl MessageSink) {
+        let mut a = self.at_end(at, pool, sink);
+        self.decide(&mut a);
         match &mut self.state {
             State::Body(body) => {
                 let left = body.header.length - body.got;
                 let inside = if gap.known { gap.len.min(u64::from(left)) as u32 } else { left };
-                if let Some(ticket) = body.ticket.take() {
-                    pool.abandon(&ticket); // a payload with a hole in it is of no use
-                }
-                body.suspect = false;
+                // A payload with a hole in it is of no use.
+                body.ticket.take().inspect(|t| a.pool.abandon(t));
                 body.missing += inside;
                 body.got += inside;
                 if body.got >= body.header.length {
-                    self.complete(at, pool, sink);
+                    self.complete(&mut a);
                     if !gap.known || gap.len > u64::from(left) {
-                        self.lost(pool, sink);
+                        self.lose_header(a.sink);
                     }
                 }
             }
-            State::Header { .. } | State::Candidate(_) => self.lost(pool, sink),
-            State::Scan(scan) => *scan = Scan::default(),
+            State::Header { .. } => self.lose_header(a.sink),
+            State::Scan(scan) => a.sink.trouble(Trouble::ScannedBytes, scan.take_all()),
+            State::Candidate(_) => {}
         }
     }
 
-    fn lost(&mut self, pool: &mut GatherPool, sink: &mut impl MessageSink) {
-        if let State::Candidate(c) = &self.state {
-            c.abandon(pool);
+    /// The next header is in a gap, or cut by it.
+    fn lose_header(&mut self, sink: &mut impl MessageSink) {
+        if let State::Header { have, .. } = self.state {
+            sink.trouble(Trouble::ScannedBytes, u64::from(have));
         }
         sink.trouble(Trouble::LostHeader, 1);
         self.state = State::Scan(Scan::default());
     }
 
-    /// The stream ends.
-    pub fn finish(&mut self, pool: &mut GatherPool, sink: &mut impl MessageSink) {
-        match &self.state {
-            State::Header { have: 0, .. } | State::Scan(_) => {}
-            State::Header { .. } => sink.trouble(Trouble::UnfinishedMessage, 1),
-            State::Body(body) => {
-                sink.trouble(Trouble::UnfinishedMessage, 1);
-                if let Some(ticket) = &body.ticket {
-                    pool.abandon(ticket);
-                }
+    /// Nothing follows the bytes that are here.
+    fn at_end<'a, S>(&self, at: At, pool: &'a mut GatherPool, sink: &'a mut S) -> Around<'a, S> {
+        let place = Place { offset: self.offset, at, time: at.time };
+        Around { place, magics: &[], last: true, pool, sink }
+    }
+
+    /// Nothing follows the bytes that are here: what was waited for is decided now.
+    fn decide(&mut self, a: &mut Around<'_, impl MessageSink>) {
+        if let State::Candidate(candidate) = &self.state {
+            // A message of a network that nobody told us of can only be a neighbour of the candidate.
+            let own = candidate.magic(a.pool);
+            let magics: Vec<_> = Network::NAMED.iter().map(|n| n.magic()).chain(own).collect();
+            self.go_through(Look::No(0), &mut Around { magics: &magics, pool: a.pool, sink: a.sink, ..*a });
+        }
+        if let State::Header { have, bytes, first } = self.state {
+            let n = usize::from(have);
+            if let (true, Some(header)) = (n >= HEADER, bytes.first_chunk()) {
+                // Its form is open: the current one, which nearly all have.
+                let start = self.offset.saturating_sub(n as u64);
+                self.headed(Header::read(header), first, start, &bytes[HEADER..n], &[], a);
             }
-            State::Candidate(c) => c.abandon(pool),
+        }
+    }
+
+    /// The stream ends.
+    pub fn finish(&mut self, at: At, pool: &mut GatherPool, sink: &mut impl MessageSink) {
+        let mut a = self.at_end(at, pool, sink);
+        self.decide(&mut a);
+        match &mut self.state {
+            State::Header { have: 0, .. } => {}
+            State::Header { .. } => a.sink.trouble(Trouble::UnfinishedMessage, 1),
+            State::Body(body) => {
+                a.sink.trouble(Trouble::UnfinishedMessage, 1);
+                body.ticket.take().inspect(|t| a.pool.abandon(t));
+            }
+            State::Scan(scan) => a.sink.trouble(Trouble::ScannedBytes, scan.take_all()),
+            State::Candidate(c) => c.abandon(a.pool),
         }
         self.state = FRESH;
-    }
-
-    /// `head` should have been a header: looks for one from its second byte on.
-    fn lose_step<'a>(
-        &mut self,
-        head: &[u8],
-        rest: &'a [u8],
-        offset: u64,
-        place: Place,
-        pool: &mut GatherPool,
-        sink: &mut impl MessageSink,
-    ) -> &'a [u8] {
-        let known = self.magic;
-        let magics = known.as_ref().map_or(&[][..], std::slice::from_ref);
-        let mut scan = Scan::default();
-        let (tail, found) = scan.run(&head[1..], magics);
-        sink.trouble(Trouble::ScannedBytes, 1 + scan.take_passed());
-        self.state = match found {
-            None => State::Scan(scan),
-            Some(magic) => {
-                let candidate = Candidate::start(magic, offset + (head.len() - tail.len()) as u64 - 4, place, pool);
-                candidate.push(tail, place, pool);
-                State::Candidate(candidate)
-            }
-        };
-        rest
-    }
-
-    /// Takes bytes for a candidate; returns the rest, and what a buffer held beyond an accepted message.
-    fn candidate<'a>(
-        &mut self,
-        input: &'a [u8],
-        place: Place,
-        magics: &[[u8; 4]],
-        pool: &mut GatherPool,
-        sink: &mut impl MessageSink,
-    ) -> (&'a [u8], Option<Leftover>) {
-        let State::Candidate(candidate) = &mut self.state else { return (input, None) };
-        let known = self.magic;
-        let magics = known.as_ref().map_or(magics, std::slice::from_ref);
-        let (rest, verdict) = candidate.take(input, place, magics, pool, sink);
-        let Some(verdict) = verdict else { return (rest, None) };
-        let offset = candidate.offset();
-        match verdict {
-            Verdict::Nothing(scan) => {
-                self.state = State::Scan(scan);
-                (rest, None)
-            }
-            Verdict::Message { header, buffer, first } => {
-                self.state = FRESH;
-                self.magic = Some(header.magic);
-                self.legacy |= header.checksum.is_none();
-                let end = header.bytes() + header.length as usize;
-                sink.trouble(Trouble::Resynchronised, 1);
-                if header.checksum.is_none() {
-                    sink.trouble(Trouble::LegacyHeader, 1);
-                }
-                emit(place.at, &header, &buffer[header.bytes()..end], offset, first, sink);
-                if buffer.len() > end {
-                    return (rest, Some((buffer, end)));
-                }
-                pool.recycle(buffer);
-                (rest, None)
-            }
-        }
     }
 }
 

@@ -9,8 +9,11 @@ use crate::flow::PacketIndex;
 
 /// Memory for gathered messages in one partition, bytes: two of the largest messages.
 pub const GATHER_CAP: usize = 8 * 1024 * 1024;
-/// Emptied buffers kept for the next message.
+/// Emptied buffers of a kind kept for the next message.
 const SPARE: usize = 2;
+/// Larger buffers are handed out again only to a message of which as much has arrived, bytes: a sender
+/// that announces much and sends little must not pin them.
+const SMALL: usize = 64 * 1024;
 /// First size of a buffer, bytes.
 const FIRST: usize = 4 * 1024;
 
@@ -35,7 +38,8 @@ struct Slot {
 pub struct GatherPool {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    spare: Vec<Vec<u8>>,
+    /// Emptied buffers, up to [`SMALL`] and larger.
+    spare: [Vec<Vec<u8>>; 2],
     allocated: usize,
     cap: usize,
     given_up: u64,
@@ -44,7 +48,7 @@ pub struct GatherPool {
 impl GatherPool {
     /// An empty pool of at most `cap` bytes.
     pub fn new(cap: usize) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), spare: Vec::new(), allocated: 0, cap, given_up: 0 }
+        Self { slots: Vec::new(), free: Vec::new(), spare: [Vec::new(), Vec::new()], allocated: 0, cap, given_up: 0 }
     }
 
     /// Messages given up for the cap since the last call.
@@ -67,7 +71,7 @@ impl GatherPool {
         slot.turn += 1;
         slot.used = true;
         slot.grown = now;
-        slot.bytes = self.spare.pop().unwrap_or_default();
+        slot.bytes = self.spare[0].pop().unwrap_or_default();
         self.allocated += slot.bytes.capacity();
         Ticket { slot: i, turn: slot.turn }
     }
@@ -83,10 +87,18 @@ impl GatherPool {
         if need > had {
             // Doubling, but never beyond what the message can need.
             let goal = need.max(had * 2).max(FIRST).min(total.max(need));
-            slot.bytes.reserve_exact(goal - slot.bytes.len());
+            let large = if goal > SMALL { self.spare[1].iter().position(|s| s.capacity() >= goal) } else { None };
+            if let Some(large) = large {
+                let mut larger = self.spare[1].swap_remove(large);
+                larger.extend_from_slice(&slot.bytes);
+                std::mem::swap(&mut slot.bytes, &mut larger);
+                keep(&mut self.spare, larger);
+            } else {
+                slot.bytes.reserve_exact(goal - slot.bytes.len());
+            }
         }
         slot.bytes.extend_from_slice(bytes);
-        self.allocated += slot.bytes.capacity() - had;
+        self.allocated = self.allocated + slot.bytes.capacity() - had;
         if self.allocated > self.cap {
             self.relieve(ticket.slot);
         }
@@ -97,13 +109,6 @@ impl GatherPool {
     pub fn bytes(&self, ticket: &Ticket) -> Option<&[u8]> {
         let slot = self.slots.get(ticket.slot as usize).filter(|s| s.used && s.turn == ticket.turn)?;
         Some(&slot.bytes)
-    }
-
-    /// Drops the first `n` bytes of what was gathered.
-    pub fn drop_front(&mut self, ticket: &Ticket, n: usize) {
-        if let Some(slot) = self.slots.get_mut(ticket.slot as usize).filter(|s| s.used && s.turn == ticket.turn) {
-            slot.bytes.drain(..n.min(slot.bytes.len()));
-        }
     }
 
     /// Takes the bytes out; hand them back with [`GatherPool::recycle`]. None when the message was given up.
@@ -117,11 +122,8 @@ impl GatherPool {
     }
 
     /// Keeps an emptied buffer for the next message.
-    pub fn recycle(&mut self, mut bytes: Vec<u8>) {
-        if self.spare.len() < SPARE && bytes.capacity() > 0 {
-            bytes.clear();
-            self.spare.push(bytes);
-        }
+    pub fn recycle(&mut self, bytes: Vec<u8>) {
+        keep(&mut self.spare, bytes);
     }
 
     /// Forgets a message.
@@ -149,6 +151,14 @@ impl GatherPool {
             self.free.push(i);
             self.given_up += 1;
         }
+    }
+}
+
+fn keep(spare: &mut [Vec<Vec<u8>>; 2], mut bytes: Vec<u8>) {
+    let kind = &mut spare[usize::from(bytes.capacity() > SMALL)];
+    if kind.len() < SPARE && bytes.capacity() > 0 {
+        bytes.clear();
+        kind.push(bytes);
     }
 }
 
@@ -183,5 +193,26 @@ mod tests {
         assert_eq!((bytes.len(), pool.allocated()), (10, 0));
         pool.recycle(bytes);
         assert!(pool.finish(&t).is_none());
+    }
+    #[test]
+    fn a_large_buffer_is_handed_out_again_only_to_what_has_arrived() {
+        let mut pool = GatherPool::new(GATHER_CAP);
+        let block = pool.start(PacketIndex(1));
+        assert!(pool.extend(&block, &[0; 3_000_000], 3_000_000, PacketIndex(1)));
+        pool.abandon(&block);
+        // Claims 4 MB and sends a byte: gets no 3 MB for it.
+        let trickle = pool.start(PacketIndex(2));
+        assert!(pool.extend(&trickle, &[0], 4_000_000, PacketIndex(2)));
+        assert!(pool.allocated() <= FIRST);
+        // The next block gets them, with what it had.
+        let block = pool.start(PacketIndex(3));
+        assert!(pool.extend(&block, &[7; 60_000], 2_500_000, PacketIndex(3)));
+        assert!(pool.extend(&block, &[8; 60_000], 2_500_000, PacketIndex(4)));
+        assert!(pool.allocated() >= 3_000_000);
+        let bytes = pool.bytes(&block).unwrap();
+        assert_eq!((bytes.len(), bytes[59_999], bytes[60_000]), (120_000, 7, 8));
+        pool.abandon(&block);
+        pool.abandon(&trickle);
+        assert_eq!(pool.allocated(), 0);
     }
 }

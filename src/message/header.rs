@@ -10,6 +10,10 @@ use super::command::field_name;
 pub const HEADER: usize = 24;
 /// Bytes of a header without checksum.
 pub const LEGACY_HEADER: usize = 20;
+/// Payload bytes by which a `version` behind a header without checksum is told: version, services, time.
+const LEGACY_VERSION: usize = 20;
+/// Bytes that decide which header a `version` message has.
+pub const LEGACY_LOOK: usize = LEGACY_HEADER + LEGACY_VERSION;
 /// Longest payload a node takes (Bitcoin Core `MAX_PROTOCOL_MESSAGE_LENGTH`), bytes.
 pub const MAX_PAYLOAD: u32 = 4_000_000;
 /// Checksum of an empty payload: the first four bytes of its double SHA-256.
@@ -78,12 +82,12 @@ impl Header {
 
     /// Whether the last four bytes may be the start of the payload instead of a checksum.
     ///
-    /// A `version` payload begins with the protocol version, a small number; a checksum is one in a
-    /// hundred thousand times. An empty `verack` is followed by the next message's magic.
+    /// A `version` payload begins with the protocol version, a small number; a checksum is one in
+    /// 43,000 times. An empty `verack` is followed by the next message's magic.
     pub fn may_be_legacy(&self) -> bool {
         let Some(last) = self.checksum else { return true };
         if self.is("version") {
-            (1..100_000).contains(&u32::from_le_bytes(last))
+            self.length as usize >= LEGACY_VERSION && (1..100_000).contains(&u32::from_le_bytes(last))
         } else {
             self.is("verack") && self.length == 0 && last != EMPTY_CHECKSUM && last == self.magic
         }
@@ -96,11 +100,57 @@ impl Header {
     }
 }
 
+/// What the first bytes of a message are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Too few to tell; this many are needed, at most [`LEGACY_LOOK`], and never more than the message has.
+    Needs(usize),
+    /// A header of either form.
+    Sound(Header),
+    /// None.
+    Unsound(NotAHeader),
+}
+
+/// Judges the first bytes of a message on the network of `magic` (any network without one).
+///
+/// `legacy` tells that a header without checksum was seen in this direction: its `verack` has none either
+/// (the protocol version that brings the checksum is agreed on only behind the `verack`).
+#[inline]
+pub fn head(bytes: &[u8], magic: Option<[u8; 4]>, legacy: bool) -> Head {
+    if let (true, Some(short)) = (legacy, bytes.first_chunk::<LEGACY_HEADER>()) {
+        let mut whole = [0; HEADER];
+        whole[..LEGACY_HEADER].copy_from_slice(short);
+        let header = Header::read(&whole).without_checksum();
+        if magic.is_none_or(|m| m == header.magic) && header.is("verack") && header.length == 0 {
+            return Head::Sound(header);
+        }
+    }
+    let Some(whole) = bytes.first_chunk::<HEADER>() else { return Head::Needs(HEADER) };
+    let header = Header::read(whole);
+    if magic.is_some_and(|m| m != header.magic) {
+        return Head::Unsound(NotAHeader::Magic);
+    }
+    if let Err(why) = header.check() {
+        return Head::Unsound(why);
+    }
+    if !header.may_be_legacy() {
+        return Head::Sound(header);
+    }
+    if header.length == 0 {
+        return Head::Sound(header.without_checksum());
+    }
+    match bytes.get(LEGACY_HEADER..LEGACY_LOOK) {
+        None => Head::Needs(LEGACY_LOOK),
+        Some(payload) if is_legacy_version(payload) => Head::Sound(header.without_checksum()),
+        Some(_) => Head::Sound(header),
+    }
+}
+
 /// Whether `payload`, read from behind a 20-byte header, is that of a `version` message: a small version,
 /// services 0 or 1, a time between 2009 and 2013. Behind a 24-byte header the same bytes are shifted by four
 /// and never look so.
-pub fn is_legacy_version(payload: &[u8]) -> bool {
-    let Some(b) = payload.first_chunk::<20>() else { return false };
+fn is_legacy_version(payload: &[u8]) -> bool {
+    let Some(b) = payload.first_chunk::<LEGACY_VERSION>() else { return false };
     let services = u64::from_le_bytes([b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11]]);
     let time = u64::from_le_bytes([b[12], b[13], b[14], b[15], b[16], b[17], b[18], b[19]]);
     services <= 1 && (1_230_000_000..1_360_000_000).contains(&time)
@@ -136,5 +186,7 @@ mod tests {
         assert!(!Header::read(&bytes(b"version", 85, [0x8d, 0x31, 0xf0, 0x11])).may_be_legacy());
         assert!(Header::read(&bytes(b"verack", 0, [0xf9, 0xbe, 0xb4, 0xd9])).may_be_legacy());
         assert!(!Header::read(&bytes(b"verack", 0, EMPTY_CHECKSUM)).may_be_legacy());
+        // Too short for the fields that would tell: no reason to wait for them.
+        assert!(!Header::read(&bytes(b"version", 3, 31_900_u32.to_le_bytes())).may_be_legacy());
     }
 }

@@ -5,19 +5,21 @@
 //! is right, or when another header follows where it ends. Until then its bytes
 //! are kept, so that a message inside a false candidate is not lost.
 //!
-//! A hostile stream may be full of false candidates that each claim megabytes.
-//! The work spent on those is counted, and beyond a budget the kept bytes are
-//! passed over: cost stays linear in the bytes.
+//! A hostile stream may be full of false candidates that each claim megabytes,
+//! one inside the other. Hashing them is work; [`Budget`] says how much, and
+//! without budget what a false candidate claims is passed over: cost stays
+//! linear in the bytes.
 
-use super::framer::{MessageSink, Place};
+use super::framer::Place;
 use super::gather::{GatherPool, Ticket};
 use super::hash::sha256d;
-use super::header::{HEADER, Header, LEGACY_HEADER, is_legacy_version};
-use super::trouble::Trouble;
+use super::header::{HEADER, Head, Header, head};
 use crate::time::Timestamp;
 
-/// Bytes hashed or moved for candidates that were none, before the kept bytes are passed over.
+/// Bytes hashed for candidates that were none, before what such a candidate claims is passed over.
 const BUDGET: u64 = 16 * 1024 * 1024;
+/// What each byte of the stream adds to a budget that was used.
+const REFILL: u64 = 2;
 
 /// Position of the first of `magics` in `bytes`.
 fn find(bytes: &[u8], magics: &[[u8; 4]]) -> Option<(usize, [u8; 4])> {
@@ -71,150 +73,123 @@ impl Scan {
     pub fn take_passed(&mut self) -> u64 {
         std::mem::take(&mut self.passed)
     }
+
+    /// Bytes passed over since the last call, when no more follow: those that might have begun a magic too.
+    pub fn take_all(&mut self) -> u64 {
+        self.take_passed() + u64::from(std::mem::take(&mut self.carried))
+    }
 }
 
-/// What became of a candidate.
-#[derive(Debug)]
-pub enum Verdict {
-    /// A message: the buffer begins with its header and may hold more than it.
-    Message {
-        /// Its header, without checksum when it is of the old form.
-        header: Header,
-        /// The kept bytes.
-        buffer: Vec<u8>,
-        /// Capture time of its first byte.
-        first: Timestamp,
-    },
-    /// No candidate is left in the kept bytes; the search goes on.
-    Nothing(Scan),
+/// How much may still be hashed in vain: a bucket that leaks with the stream, not with the chunks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Budget {
+    spent: u64,
+    offset: u64,
 }
 
-/// Bytes that may be a message.
+impl Budget {
+    /// Takes `work` for a false candidate at stream offset `offset`; false when there is not that much.
+    pub fn take(&mut self, work: u64, offset: u64) -> bool {
+        let refill = offset.saturating_sub(self.offset).saturating_mul(REFILL);
+        self.spent = self.spent.saturating_sub(refill);
+        self.offset = offset;
+        let enough = self.spent + work <= BUDGET;
+        if enough {
+            self.spent += work;
+        }
+        enough
+    }
+}
+
+/// What bytes that begin with a magic are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Too few to tell; this many are needed.
+    Needs(usize),
+    /// A message behind this header, all of it here.
+    Message(Header),
+    /// None, found out by hashing this many bytes.
+    No(usize),
+}
+
+/// Whether `bytes` begin with a message.
+pub fn look(bytes: &[u8]) -> Look {
+    let header = match head(bytes, None, false) {
+        Head::Needs(n) => return Look::Needs(n),
+        Head::Unsound(_) => return Look::No(0),
+        Head::Sound(header) => header,
+    };
+    let end = header.bytes() + header.length as usize;
+    if bytes.len() < end {
+        return Look::Needs(end);
+    }
+    // A header without checksum was told by what follows it.
+    let Some(checksum) = header.checksum else { return Look::Message(header) };
+    let follows = bytes.get(end..end + HEADER).and_then(<[u8]>::first_chunk::<HEADER>).map(Header::read);
+    if follows.is_some_and(|next| next.magic == header.magic && next.check().is_ok()) {
+        return Look::Message(header);
+    }
+    #[cfg(test)]
+    tests::HASHED.with(|h| h.set(h.get() + header.length as u64));
+    if sha256d(&bytes[HEADER..end]).0[..4] == checksum {
+        return Look::Message(header);
+    }
+    if follows.is_some() { Look::No(header.length as usize) } else { Look::Needs(end + HEADER) }
+}
+
+/// Bytes that may be a message, kept until that is clear.
 #[derive(Debug)]
 pub struct Candidate {
     ticket: Ticket,
-    offset: u64,
-    first: Timestamp,
-    spent: u64,
-}
-
-/// What the kept bytes are so far.
-enum Look {
-    /// Too few to tell; this many are needed.
-    Needs(usize),
-    /// A message behind this header.
-    Message(Header),
-    /// None; this much work went into finding out.
-    No(u64),
+    /// Stream offset of its magic.
+    pub offset: u64,
+    /// Capture time of its first byte.
+    pub first: Timestamp,
+    needs: usize,
 }
 
 impl Candidate {
-    /// Keeps bytes from `magic` at stream offset `offset` on.
-    pub fn start(magic: [u8; 4], offset: u64, place: Place, pool: &mut GatherPool) -> Self {
+    /// Keeps `bytes`, which begin with a magic at `place` and are fewer than `needs`.
+    pub fn start(bytes: &[u8], place: Place, needs: usize, pool: &mut GatherPool) -> Self {
         let ticket = pool.start(place.at.index);
-        pool.extend(&ticket, &magic, HEADER, place.at.index);
-        Self { ticket, offset, first: place.time, spent: 0 }
+        pool.extend(&ticket, bytes, needs, place.at.index);
+        Self { ticket, offset: place.offset, first: place.time, needs }
     }
 
-    /// Stream offset of the candidate.
-    pub fn offset(&self) -> u64 {
-        self.offset
+    /// Takes what it needs of `input`; returns the rest, and whether it is clear what it is.
+    pub fn take<'a>(&mut self, mut input: &'a [u8], place: Place, pool: &mut GatherPool) -> (&'a [u8], Option<Look>) {
+        loop {
+            // Given up for the pool's cap: none of it is here any more.
+            let Some(have) = pool.bytes(&self.ticket).map(<[u8]>::len) else { return (input, Some(Look::No(0))) };
+            let n = input.len().min(self.needs.saturating_sub(have));
+            pool.extend(&self.ticket, &input[..n], self.needs, place.at.index);
+            input = &input[n..];
+            if have + n < self.needs {
+                return (input, None);
+            }
+            match pool.bytes(&self.ticket).map_or(Look::No(0), look) {
+                Look::Needs(more) => self.needs = more,
+                clear => return (input, Some(clear)),
+            }
+        }
     }
 
-    /// Keeps `bytes`, too few to tell anything.
-    pub fn push(&self, bytes: &[u8], place: Place, pool: &mut GatherPool) {
-        pool.extend(&self.ticket, bytes, HEADER, place.at.index);
+    /// Its magic, if the kept bytes are still there.
+    pub fn magic(&self, pool: &GatherPool) -> Option<[u8; 4]> {
+        pool.bytes(&self.ticket)?.first_chunk().copied()
+    }
+
+    /// Takes the kept bytes out of the pool, if they are still there.
+    pub fn finish(&self, pool: &mut GatherPool) -> Option<Vec<u8>> {
+        pool.finish(&self.ticket)
     }
 
     /// Frees the kept bytes.
     pub fn abandon(&self, pool: &mut GatherPool) {
         pool.abandon(&self.ticket);
     }
-
-    /// Takes what it needs of `input`; returns the rest, and a verdict when there is one.
-    pub fn take<'a>(
-        &mut self,
-        mut input: &'a [u8],
-        place: Place,
-        magics: &[[u8; 4]],
-        pool: &mut GatherPool,
-        sink: &mut impl MessageSink,
-    ) -> (&'a [u8], Option<Verdict>) {
-        loop {
-            let Some(kept) = pool.bytes(&self.ticket) else {
-                return (input, Some(Verdict::Nothing(Scan::default())));
-            };
-            match look(kept) {
-                Look::Needs(total) => {
-                    let n = input.len().min(total - kept.len());
-                    if n == 0 {
-                        return (input, None);
-                    }
-                    pool.extend(&self.ticket, &input[..n], total, place.at.index);
-                    input = &input[n..];
-                }
-                Look::Message(header) => {
-                    let verdict = match pool.finish(&self.ticket) {
-                        Some(buffer) => Verdict::Message { header, buffer, first: self.first },
-                        None => Verdict::Nothing(Scan::default()),
-                    };
-                    return (input, Some(verdict));
-                }
-                Look::No(work) => {
-                    sink.trouble(Trouble::FalseHeader, 1);
-                    self.spent += work + kept.len() as u64;
-                    let next = if self.spent > BUDGET { None } else { find(&kept[1..], magics) };
-                    if let Some((i, _)) = next {
-                        sink.trouble(Trouble::ScannedBytes, i as u64 + 1);
-                        self.offset += i as u64 + 1;
-                        self.first = place.time;
-                        pool.drop_front(&self.ticket, i + 1);
-                        continue;
-                    }
-                    let mut scan = Scan::default();
-                    // The end of the kept bytes may hold the beginning of a magic.
-                    scan.run(&kept[kept.len().saturating_sub(3).max(1)..], &[]);
-                    sink.trouble(Trouble::ScannedBytes, (kept.len() as u64).saturating_sub(u64::from(scan.carried)));
-                    self.abandon(pool);
-                    return (input, Some(Verdict::Nothing(scan)));
-                }
-            }
-        }
-    }
 }
 
-/// Whether `kept` begins with a message.
-fn look(kept: &[u8]) -> Look {
-    let Some(bytes) = kept.first_chunk::<HEADER>() else { return Look::Needs(HEADER) };
-    let header = Header::read(bytes);
-    if header.check().is_err() {
-        return Look::No(0);
-    }
-    if header.may_be_legacy() {
-        let end = LEGACY_HEADER + header.length as usize;
-        if kept.len() < end.max(HEADER) {
-            return Look::Needs(end.max(HEADER));
-        }
-        if header.length == 0 || is_legacy_version(&kept[LEGACY_HEADER..end]) {
-            return Look::Message(header.without_checksum());
-        }
-    }
-    let end = HEADER + header.length as usize;
-    if kept.len() < end {
-        return Look::Needs(end);
-    }
-    let follows = kept.get(end..end + HEADER).and_then(<[u8]>::first_chunk::<HEADER>).map(Header::read);
-    match follows {
-        // The checksum was looked at when the message was whole and nothing beyond it was kept.
-        None if kept.len() > end => Look::Needs(end + HEADER),
-        None => {
-            let right = header.checksum.is_some_and(|c| sha256d(&kept[HEADER..end]).0[..4] == c);
-            if right { Look::Message(header) } else { Look::Needs(end + HEADER) }
-        }
-        Some(next) if next.magic == header.magic && next.check().is_ok() => Look::Message(header),
-        Some(_) => {
-            let right = header.checksum.is_some_and(|c| sha256d(&kept[HEADER..end]).0[..4] == c);
-            if right { Look::Message(header) } else { Look::No(header.length.into()) }
-        }
-    }
-}
+#[cfg(test)]
+#[path = "resync_tests.rs"]
+pub(super) mod tests;
