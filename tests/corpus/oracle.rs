@@ -169,12 +169,12 @@ impl Stream {
             let Some(left) = left(p) else { continue };
             let range = p.start as usize..(p.start + p.len) as usize;
             let there = (p.start + left.min(p.len)) as usize;
-            if !seen[range.clone()].iter().any(|&b| b) {
-                present[p.start as usize..there].fill(true);
-            } else {
+            if seen[range.clone()].iter().any(|&b| b) {
                 for i in range.clone() {
                     present[i] |= !seen[i] && i < there;
                 }
+            } else {
+                present[p.start as usize..there].fill(true);
             }
             seen[range].fill(true);
         }

@@ -11,6 +11,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+/// `if_tsresol` of 2^-30 s.
+const TWO_TO_THE_30: u8 = 0x9e;
+
 const ORDERS: [ByteOrder; 2] = [ByteOrder::Little, ByteOrder::Big];
 
 fn at(p: &Packet) -> Timestamp {
@@ -94,7 +97,7 @@ fn file_formats() {
 #[test]
 fn pcapng_sections_and_interfaces() {
     let interfaces =
-        [(Wrap::Ethernet, Some(9)), (Wrap::Sll, None), (Wrap::RawIp, Some(0x80 | 30)), (Wrap::Sll2, Some(7))];
+        [(Wrap::Ethernet, Some(9)), (Wrap::Sll, None), (Wrap::RawIp, Some(TWO_TO_THE_30)), (Wrap::Sll2, Some(7))];
     let folder = tempfile::tempdir().unwrap();
     for (capture, expected) in baselines() {
         let mut random = Random(3);
@@ -108,7 +111,7 @@ fn pcapng_sections_and_interfaces() {
                 for (wrap, tsresol) in interfaces {
                     let link = wrap.frame(&[0x45; 20]).0;
                     // A power of two so fine needs an offset to have room for the seconds.
-                    let tsoffset = if tsresol == Some(0x80 | 30) { p.time / 1_000_000_000 - 5 } else { 0 };
+                    let tsoffset = if tsresol == Some(TWO_TO_THE_30) { p.time / 1_000_000_000 - 5 } else { 0 };
                     w.interface(InterfaceOptions { tsresol, tsoffset, ..InterfaceOptions::new(link) }).unwrap();
                 }
             }

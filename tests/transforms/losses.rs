@@ -76,7 +76,7 @@ impl Case {
                 account.surely_missing += absent(&present[base as usize..last]);
             }
             let seen = found.remove(key).unwrap_or_default();
-            self.compare(&format!("{what}, {key:?}"), base, &stream.messages, &fates, &seen, &mut account);
+            compare(&format!("{what}, {key:?}"), base, &stream.messages, &fates, &seen, &mut account);
         }
         assert!(found.is_empty(), "{what}: messages of {:?}", found.keys());
         assert_eq!(
@@ -90,46 +90,39 @@ impl Case {
         assert!(plausible.contains(&gaps), "{what}: {gaps} bytes in gaps, {fins} FINs lost, {account:?}");
         (account, run)
     }
+}
 
-    fn compare(
-        &self,
-        what: &str,
-        base: u64,
-        messages: &[Message],
-        fates: &[Fate],
-        seen: &[&Seen],
-        account: &mut Account,
-    ) {
-        let mut seen = seen.iter().map(|s| &s.content).peekable();
-        for (m, fate) in messages.iter().zip(fates) {
-            let here = seen.next_if(|s| s.offset + base == m.offset);
-            let what = format!("{what}: {m:?}, base {base}");
-            if let Some(s) = here {
-                assert_eq!((&s.command, s.checksum), (&m.command, Some(m.checksum)), "{what}");
-                assert_eq!(u64::from(s.payload_bytes) + 24, m.end - m.offset, "{what}");
-            }
-            match (fate, here) {
-                (Fate::Whole, Some(s)) => {
-                    assert!(!s.truncated && s.missing == 0, "{what}: {s:?}");
-                    assert_eq!(s.checksum_valid, m.checksum_valid, "{what}");
-                    account.whole += 1;
-                }
-                (Fate::Truncated(missing), Some(s)) => {
-                    assert!(s.truncated && !s.checksum_valid, "{what}: {s:?}");
-                    assert_eq!(s.missing, *missing, "{what}");
-                    account.truncated += 1;
-                }
-                (Fate::Swallowed, None) => account.swallowed += 1,
-                (Fate::AtTheEnd, None) => account.at_the_end += 1,
-                (Fate::AtTheEnd, Some(s)) => {
-                    assert!(s.truncated && !s.checksum_valid, "{what}: {s:?}");
-                    account.at_the_end += 1;
-                }
-                (fate, here) => panic!("{what}: expected {fate:?}, found {here:?}, then {:?}", seen.peek()),
-            }
+/// Holds the messages found of a stream against their fates.
+fn compare(what: &str, base: u64, messages: &[Message], fates: &[Fate], seen: &[&Seen], account: &mut Account) {
+    let mut seen = seen.iter().map(|s| &s.content).peekable();
+    for (m, fate) in messages.iter().zip(fates) {
+        let here = seen.next_if(|s| s.offset + base == m.offset);
+        let what = format!("{what}: {m:?}, base {base}");
+        if let Some(s) = here {
+            assert_eq!((&s.command, s.checksum), (&m.command, Some(m.checksum)), "{what}");
+            assert_eq!(u64::from(s.payload_bytes) + 24, m.end - m.offset, "{what}");
         }
-        assert!(seen.peek().is_none(), "{what}: no such message: {:?}", seen.peek());
+        match (fate, here) {
+            (Fate::Whole, Some(s)) => {
+                assert!(!s.truncated && s.missing == 0, "{what}: {s:?}");
+                assert_eq!(s.checksum_valid, m.checksum_valid, "{what}");
+                account.whole += 1;
+            }
+            (Fate::Truncated(missing), Some(s)) => {
+                assert!(s.truncated && !s.checksum_valid, "{what}: {s:?}");
+                assert_eq!(s.missing, *missing, "{what}");
+                account.truncated += 1;
+            }
+            (Fate::Swallowed, None) => account.swallowed += 1,
+            (Fate::AtTheEnd, None) => account.at_the_end += 1,
+            (Fate::AtTheEnd, Some(s)) => {
+                assert!(s.truncated && !s.checksum_valid, "{what}: {s:?}");
+                account.at_the_end += 1;
+            }
+            (fate, here) => panic!("{what}: expected {fate:?}, found {here:?}, then {:?}", seen.peek()),
+        }
     }
+    assert!(seen.peek().is_none(), "{what}: no such message: {:?}", seen.peek());
 }
 
 /// The sensor is started late: from the first whole message on everything is there.

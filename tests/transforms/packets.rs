@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Longest IP packet that still fits a tunnel's 16-bit lengths.
 const FITS: usize = 65_000;
-/// Longest IP packet in an IEEE 802.3 frame: a longer one would need a length that is an EtherType.
+/// Longest IP packet in an IEEE 802.3 frame: a longer one would need a length that is an `EtherType`.
 const FITS_SNAP: usize = 1492;
 
 #[test]
@@ -126,9 +126,9 @@ fn neighbours_swapped() {
                 if random.one_in(3) && may_swap(&out[i], &out[i + 1]) {
                     // Every other time each frame keeps its own time, as when two rings are merged badly.
                     if random.one_in(2) {
-                        swap(&mut out, i)
+                        swap(&mut out, i);
                     } else {
-                        out.swap(i, i + 1)
+                        out.swap(i, i + 1);
                     }
                     i += 1;
                 }
