@@ -100,7 +100,7 @@ pub fn settings(node: Option<&str>, checksums: Checksums) -> Settings {
         magics: Magics::new(&[]),
         checksums,
         limits: Limits::default(),
-        node: Config { nodes, interval: 10 * SECOND, ports },
+        node: Config { nodes, interval: 10 * SECOND, ports, learn: btcdmon::node::view::LEARN_FILES },
     }
 }
 
