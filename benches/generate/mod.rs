@@ -1,4 +1,4 @@
-//! Synthetic captures: the same bytes on every machine.
+//! Synthetic captures: the same bytes in every run.
 //!
 //! Reading order: [`rng`], [`tx`] and [`block`] (what is sent), [`p2p`] (in which messages), [`net`] (in which
 //! packets), [`ibd`] and [`relay`] (by whom and when).

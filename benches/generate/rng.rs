@@ -1,4 +1,4 @@
-//! xoshiro256++ (Blackman and Vigna, 2019), seeded by splitmix64: the same numbers on every machine.
+//! xoshiro256++ (Blackman and Vigna, 2019), seeded by splitmix64: the same numbers in every run.
 
 /// A generator of numbers.
 pub struct Rng([u64; 4]);
