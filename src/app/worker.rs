@@ -27,7 +27,10 @@ impl Worker {
     pub fn segment(&mut self, r: &Routed<'_>, events: &mut Vec<Event>) {
         if let Some(p) = self.partitions.get_mut(r.partition).and_then(Option::as_mut) {
             p.segment(r.at, r.hash, &r.key, r.side, &r.segment);
-            events.extend(p.handler.events());
+            // Most segments complete no message.
+            if p.handler.has_events() {
+                events.extend(p.handler.events());
+            }
         }
     }
 

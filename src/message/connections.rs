@@ -74,6 +74,12 @@ impl Connections {
         &self.tally
     }
 
+    /// Whether there are events since the last call of [`Connections::events`].
+    #[inline]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// The events since the last call, in capture order.
     pub fn events(&mut self) -> std::vec::Drain<'_, Event> {
         self.events.drain(..)
