@@ -3,6 +3,8 @@
 //!
 //! Results for pairs of segments do not predict those for triples; hence all of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may stop at the first surprise
+
 mod support;
 
 use btcdmon::decode::segment::Flags;

@@ -4,6 +4,8 @@
 //! result. `BLESS=1 cargo test --test scenarios` rewrites the expectations: read every changed line, the
 //! expectations follow from the rules and not from the program.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may stop at the first surprise
+
 mod support;
 
 use btcdmon::flow::{Checksums, Config};

@@ -11,6 +11,7 @@ use crate::flow::partition::PARTITIONS;
 use crate::message::network::Network;
 use crate::message::transport::Magics;
 use crate::node::Config;
+use crate::node::view::{LEARN_FILES, LEARN_WATCHED};
 use crate::sink::summary;
 use crate::time::SECOND;
 use anyhow::Result;
@@ -23,13 +24,17 @@ use std::sync::Arc;
 const BUFFER: usize = 64 * 1024;
 
 fn job(input: &InputArgs, interval: i64) -> Job {
-    let mut ports: Vec<u16> =
-        Network::NAMED.iter().filter_map(|n| n.default_port()).chain(input.port.iter().copied()).collect();
+    // A node given with its port listens there (it decides roles, and where v2 is looked for).
+    let given = input.node.iter().flat_map(|n| &n.addresses).filter_map(|a| a.port);
+    let named = Network::NAMED.iter().filter_map(|n| n.default_port());
+    let mut ports: Vec<u16> = named.chain(input.port.iter().copied()).chain(given).collect();
     ports.sort_unstable();
     ports.dedup();
     let ports: Arc<[u16]> = ports.into();
     let magics: Vec<_> = input.magic.iter().map(|n| n.magic()).collect();
     let limits = Limits { conversations: input.max_connections as usize / PARTITIONS, ..Limits::default() };
+    let watched = input.follow || input.files.iter().any(|f| f.as_os_str() == "-");
+    let learn = if watched { LEARN_WATCHED } else { LEARN_FILES };
     Job {
         files: input.files.clone(),
         capture: Options { follow: input.follow, filter: input.filter.clone() },
@@ -38,7 +43,7 @@ fn job(input: &InputArgs, interval: i64) -> Job {
             magics: Magics::new(&magics),
             checksums: input.checksums,
             limits,
-            node: Config { nodes: input.node.clone(), interval, ports },
+            node: Config { nodes: input.node.clone(), interval, ports, learn },
         },
         store: None,
         quiet: input.quiet,

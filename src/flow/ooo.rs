@@ -43,7 +43,7 @@ pub struct Piece<'a> {
     pub pushed: bool,
 }
 
-impl<'a> Piece<'a> {
+impl Piece<'_> {
     /// The part in `[start, end)`, which must lie within this piece.
     #[must_use]
     pub fn cut(&self, start: u64, end: u64) -> Self {

@@ -94,6 +94,10 @@ pub struct TransportReport {
     pub bytes_recv: u64,
     /// Unique payload bytes from the node.
     pub bytes_sent: u64,
+    /// Segments to the node.
+    pub packets_recv: u64,
+    /// Segments from the node.
+    pub packets_sent: u64,
 }
 
 /// Bytes of the node's Bitcoin connections.
@@ -235,6 +239,8 @@ fn node_report(index: usize, n: &Node, all: &[(&PacketIndex, &Connection)]) -> N
                     open: s.connections,
                     bytes_recv: s.bytes_recv,
                     bytes_sent: s.bytes_sent,
+                    packets_recv: s.packets_recv,
+                    packets_sent: s.packets_sent,
                 },
             )
         })

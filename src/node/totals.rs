@@ -129,9 +129,7 @@ impl Node {
     /// Adds what a connection's figures grew by. `side` is the node's.
     pub fn grow(&mut self, c: &Connection, side: Side, growth: &[DirectionStats; 2], transport: Transport) {
         let (sent, recv) = (&growth[side as usize], &growth[side.other() as usize]);
-        let share = &mut self.shares[place(transport)];
-        share.bytes_recv += recv.payload_bytes;
-        share.bytes_sent += sent.payload_bytes;
+        self.shares[place(transport)].carry(recv, sent);
         if c.is_bitcoin() {
             self.recv_sent(recv, sent);
         }

@@ -20,8 +20,10 @@ use std::sync::Arc;
 
 /// Events kept at most while the nodes are being found.
 const LEARN_EVENTS: usize = 100_000;
-/// Capture time for finding the nodes, ns.
-const LEARN_TIME: i64 = 60 * SECOND;
+/// Capture time for finding the nodes in files, ns.
+pub const LEARN_FILES: i64 = 60 * SECOND;
+/// The same where somebody watches: a pipe, a file that grows, ns.
+pub const LEARN_WATCHED: i64 = 5 * SECOND;
 /// Ended connections stay known this long: their last figures are still to come, ns.
 const REMEMBER: i64 = 30 * SECOND;
 /// Ended connections that stay known at most.
@@ -40,6 +42,8 @@ pub struct Config {
     pub interval: i64,
     /// Bitcoin ports, sorted.
     pub ports: Arc<[u16]>,
+    /// Capture time for finding the nodes when none is given, ns.
+    pub learn: i64,
 }
 
 /// Seen from the node.
@@ -145,7 +149,7 @@ impl View {
         learning.learn(&event, &self.config.ports);
         learning.pending.push_back(Pending::Event(Box::new(event)));
         let since = *learning.since.get_or_insert(time);
-        if learning.pending.len() >= LEARN_EVENTS || time.since(since) >= LEARN_TIME {
+        if learning.pending.len() >= LEARN_EVENTS || time.since(since) >= self.config.learn {
             self.learned(out);
         }
     }
@@ -155,7 +159,7 @@ impl View {
         match &mut self.learning {
             Some(learning) if !learning.pending.is_empty() => {
                 learning.pending.push_back(Pending::Tick(time, Box::new(counters)));
-                if learning.since.is_some_and(|since| time.since(since) >= LEARN_TIME) {
+                if learning.since.is_some_and(|since| time.since(since) >= self.config.learn) {
                     self.learned(out);
                 }
             }
@@ -251,16 +255,12 @@ impl View {
             let node = &mut self.nodes[node];
             let (sent, recv) = (c.stats[side as usize], c.stats[side.other() as usize]);
             if !fresh {
-                let share = &mut node.shares[place(before)];
-                share.bytes_recv -= recv.payload_bytes;
-                share.bytes_sent -= sent.payload_bytes;
+                node.shares[place(before)].give_up(&recv, &sent);
             }
             if let Some(network) = transport.network() {
                 node.network(network);
             }
-            let share = &mut node.shares[place(transport)];
-            share.bytes_recv += recv.payload_bytes;
-            share.bytes_sent += sent.payload_bytes;
+            node.shares[place(transport)].carry(&recv, &sent);
             if (fresh || !counted_before) && c.is_bitcoin() {
                 node.recv_sent(&recv, &sent);
             }

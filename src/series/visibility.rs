@@ -2,6 +2,7 @@
 
 use super::Kind::Exact;
 use super::{Cadence, Column, Series, Value, integer, tag};
+use crate::flow::DirectionStats;
 
 /// The description.
 pub const VISIBILITY: Series = Series {
@@ -11,7 +12,7 @@ pub const VISIBILITY: Series = Series {
     columns: &COLUMNS,
 };
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 8] = [
     tag(
         "transport",
         Exact,
@@ -21,6 +22,18 @@ const COLUMNS: [Column; 6] = [
     integer("connections_seen", Exact, "connections", "Connections since the sensor started, closed ones included."),
     integer("bytes_recv", Exact, "bytes", "Unique TCP payload to the node, cumulative."),
     integer("bytes_sent", Exact, "bytes", "Unique TCP payload from the node, cumulative."),
+    integer(
+        "packets_recv",
+        Exact,
+        "packets",
+        "TCP segments to the node, frames captured twice counted once, cumulative.",
+    ),
+    integer(
+        "packets_sent",
+        Exact,
+        "packets",
+        "TCP segments from the node, frames captured twice counted once, cumulative.",
+    ),
     integer(
         "fallbacks",
         super::Kind::Inferred,
@@ -40,6 +53,10 @@ pub struct Share {
     pub bytes_recv: u64,
     /// Payload from the node.
     pub bytes_sent: u64,
+    /// Segments to the node.
+    pub packets_recv: u64,
+    /// Segments from the node.
+    pub packets_sent: u64,
     /// v2 attempts repeated as v1.
     pub fallbacks: u64,
 }
@@ -47,6 +64,24 @@ pub struct Share {
 /// A point's values.
 pub fn values(transport: &str, s: &Share) -> Vec<Value> {
     let fallbacks = if transport == "v2" { Value::from(s.fallbacks) } else { Value::Absent };
-    let numbers = [s.connections, s.seen, s.bytes_recv, s.bytes_sent].map(Value::from);
+    let numbers = [s.connections, s.seen, s.bytes_recv, s.bytes_sent, s.packets_recv, s.packets_sent].map(Value::from);
     std::iter::once(Value::Text(transport.into())).chain(numbers).chain([fallbacks]).collect()
+}
+
+impl Share {
+    /// Adds what connections carried.
+    pub fn carry(&mut self, recv: &DirectionStats, sent: &DirectionStats) {
+        self.bytes_recv += recv.payload_bytes;
+        self.bytes_sent += sent.payload_bytes;
+        self.packets_recv += recv.packets;
+        self.packets_sent += sent.packets;
+    }
+
+    /// Takes away what a connection carried that turned out to be of another transport.
+    pub fn give_up(&mut self, recv: &DirectionStats, sent: &DirectionStats) {
+        self.bytes_recv -= recv.payload_bytes;
+        self.bytes_sent -= sent.payload_bytes;
+        self.packets_recv -= recv.packets;
+        self.packets_sent -= sent.packets;
+    }
 }

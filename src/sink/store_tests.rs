@@ -296,18 +296,3 @@ fn old_rows_are_deleted_and_their_pages_given_back() {
     assert_eq!(count(&path), 10);
     assert!(fs::metadata(&path).unwrap().len() < 200_000);
 }
-
-/// Run it with `time` to see the speed: 1 M rows, 20 000 a commit.
-#[test]
-#[ignore = "takes seconds"]
-fn a_million_rows() {
-    let (_dir, path) = folder();
-    let mut store = open(&path);
-    for part in 0..50 {
-        let points: Vec<Point> = (0..20_000).map(|i| output(part * 20_000 + i, "pubkeyhash", i)).collect();
-        store.write(&points).unwrap();
-        store.commit().unwrap();
-    }
-    store.close().unwrap();
-    assert_eq!(count(&path), 1_000_000);
-}

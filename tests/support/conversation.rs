@@ -9,7 +9,7 @@ use btcdmon::decode::segment::Flags;
 
 const MS: i64 = 1_000_000;
 
-/// A small generator of numbers: the same seed, the same numbers (SplitMix64).
+/// A small generator of numbers: the same seed, the same numbers (`SplitMix64`).
 #[derive(Clone, Debug)]
 pub struct Random(pub u64);
 

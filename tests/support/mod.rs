@@ -1,5 +1,6 @@
 //! What the integration tests of the flow stage share: frames, a script of packets, a recording handler, a runner.
 #![allow(dead_code)] // each test binary uses a part of it
+#![allow(clippy::many_single_char_names)] // a, b, c, f, p: ends, conversation, frame, packet
 
 pub mod conversation;
 pub mod frame;
