@@ -24,6 +24,8 @@ pub mod capture;
 pub mod cli;
 pub mod decode;
 pub mod flow;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod health;
 pub mod message;
 pub mod node;

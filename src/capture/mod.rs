@@ -77,3 +77,19 @@ pub struct Progress {
     /// Files of the source.
     pub files_total: u64,
 }
+
+/// Hands the frames of a capture file held in memory to `each`, `most` of them at most; returns how many there were.
+/// For the fuzz targets.
+#[doc(hidden)]
+pub fn read_bytes(file: Vec<u8>, most: u64, mut each: impl FnMut(Frame<'_>)) -> Result<u64, CaptureError> {
+    let size = file.len() as u64;
+    let mut source = open::Source::over(Box::new(std::io::Cursor::new(file)), "input".to_owned(), Some(size))?;
+    let (mut notes, mut frames) = (note::Notes::default(), 0);
+    while frames < most && source.step(&mut notes, false)?.is_some() {
+        if let Some(frame) = source.frame() {
+            frames += 1;
+            each(frame);
+        }
+    }
+    Ok(frames)
+}
