@@ -50,7 +50,7 @@ pub struct InputArgs {
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 
-    /// A watched node, as [name=]ADDRESS[:PORT][,ADDRESS…]; may be given several times. Without it the
+    /// A watched node, as `[name=]ADDRESS[:PORT][,ADDRESS…]`; may be given several times. Without it the
     /// endpoint that most Bitcoin connections share is taken.
     #[arg(long, value_name = "NODE", env = "BTCDMON_NODE")]
     pub node: Vec<NodeSpec>,

@@ -17,10 +17,13 @@ use crate::message::transport::Magics;
 use crate::message::trouble::Trouble;
 use crate::time::Timestamp;
 
+/// Offset, command, length, missing bytes when truncated, valid checksum.
+type Seen = (u64, [u8; 12], u32, Option<u32>, bool);
+
 /// What a framer gave.
 #[derive(Default)]
 struct Framed {
-    messages: Vec<(u64, [u8; 12], u32, Option<u32>, bool)>,
+    messages: Vec<Seen>,
     /// Offset after the newest message.
     end: u64,
     bytes: u64,

@@ -128,9 +128,7 @@ impl Connections {
         c: &Conversation,
         s: &mut Connection,
         side: Side,
-        bytes: &[u8],
-        offset: u64,
-        time: Timestamp,
+        (bytes, offset, time): (&[u8], u64, Timestamp),
     ) {
         let Some(framers) = &mut s.framers else { return };
         let Self { magics, pool, tally, events, .. } = self;
@@ -158,7 +156,7 @@ impl Connections {
                 let o = &mut earlier[waiting as usize];
                 if let Some((_, time)) = o.first {
                     let bytes = o.bytes().to_vec();
-                    self.frame(at, c, s, waiting, &bytes, 0, time);
+                    self.frame(at, c, s, waiting, (&bytes, 0, time));
                 }
                 let left_out = o.total - o.bytes().len() as u64;
                 if let (Some(framers), true) = (&mut s.framers, left_out > 0 && waiting != side) {
@@ -168,7 +166,7 @@ impl Connections {
                 }
             }
             let rest = if whole { chunk.bytes } else { &chunk.bytes[kept..] };
-            self.frame(at, c, s, side, rest, chunk.offset + (chunk.bytes.len() - rest.len()) as u64, chunk.time);
+            self.frame(at, c, s, side, (rest, chunk.offset + (chunk.bytes.len() - rest.len()) as u64, chunk.time));
             return Action::Deliver;
         }
         if whole {
@@ -206,7 +204,7 @@ impl Connections {
             }
         }
         let place = self.events.len();
-        self.frame(at, c, s, side, chunk.bytes, chunk.offset, chunk.time);
+        self.frame(at, c, s, side, (chunk.bytes, chunk.offset, chunk.time));
         if self.found(place, at, c, s, side) {
             return Action::Deliver;
         }
@@ -244,7 +242,7 @@ impl StreamHandler for Connections {
     fn data(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, chunk: Chunk<'_>) -> Action {
         match s.phase {
             Phase::Known if s.framers.is_some() => {
-                self.frame(at, c, s, side, chunk.bytes, chunk.offset, chunk.time);
+                self.frame(at, c, s, side, (chunk.bytes, chunk.offset, chunk.time));
                 Action::Deliver
             }
             Phase::Known => Action::Count,

@@ -198,7 +198,7 @@ mod tests {
     fn a_large_buffer_is_handed_out_again_only_to_what_has_arrived() {
         let mut pool = GatherPool::new(GATHER_CAP);
         let block = pool.start(PacketIndex(1));
-        assert!(pool.extend(&block, &[0; 3_000_000], 3_000_000, PacketIndex(1)));
+        assert!(pool.extend(&block, &vec![0; 3_000_000], 3_000_000, PacketIndex(1)));
         pool.abandon(&block);
         // Claims 4 MB and sends a byte: gets no 3 MB for it.
         let trickle = pool.start(PacketIndex(2));
@@ -206,8 +206,8 @@ mod tests {
         assert!(pool.allocated() <= FIRST);
         // The next block gets them, with what it had.
         let block = pool.start(PacketIndex(3));
-        assert!(pool.extend(&block, &[7; 60_000], 2_500_000, PacketIndex(3)));
-        assert!(pool.extend(&block, &[8; 60_000], 2_500_000, PacketIndex(4)));
+        assert!(pool.extend(&block, &vec![7; 60_000], 2_500_000, PacketIndex(3)));
+        assert!(pool.extend(&block, &vec![8; 60_000], 2_500_000, PacketIndex(4)));
         assert!(pool.allocated() >= 3_000_000);
         let bytes = pool.bytes(&block).unwrap();
         assert_eq!((bytes.len(), bytes[59_999], bytes[60_000]), (120_000, 7, 8));
