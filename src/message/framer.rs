@@ -443,4 +443,4 @@ fn emit_truncated(at: At, body: &Body, sink: &mut impl MessageSink) {
 
 #[cfg(test)]
 #[path = "framer_tests.rs"]
-mod tests;
+pub(super) mod tests;
