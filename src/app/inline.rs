@@ -17,6 +17,8 @@ pub struct Settings {
     pub ports: Arc<[u16]>,
     /// Magic bytes to look for.
     pub magics: Magics,
+    /// Whether the series made of contents are wanted (not by `messages`, which prints them).
+    pub digests: bool,
     /// TCP checksum policy.
     pub checksums: Checksums,
     /// Caps and time-outs of the flow stage.
@@ -43,7 +45,7 @@ impl Inline {
         };
         Self {
             dispatcher: Dispatcher::new(KeyHasher::fixed()),
-            worker: Worker::new(0, 1, &flow, &settings.magics),
+            worker: Worker::new(0, 1, &flow, &settings.magics, settings.digests),
             view: View::new(settings.node.clone()),
             events: Vec::new(),
         }

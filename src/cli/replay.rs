@@ -41,6 +41,7 @@ fn job(input: &InputArgs, interval: i64) -> Job {
         settings: Settings {
             ports: Arc::clone(&ports),
             magics: Magics::new(&magics),
+            digests: true,
             checksums: input.checksums,
             limits,
             node: Config { nodes: input.node.clone(), interval, ports, learn },
@@ -99,7 +100,8 @@ pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
 
 /// `btcdmon messages`
 pub fn messages(args: &MessagesArgs) -> Result<ExitCode> {
-    let job = job(&args.input, 10 * SECOND);
+    let mut job = job(&args.input, 10 * SECOND);
+    job.settings.digests = false;
     for name in &args.command {
         let known = crate::message::command::Command::from_name(name).is_some() || name == "unknown";
         if !known {

@@ -149,7 +149,7 @@ pub fn connections(data: &[u8]) {
         evidence: evidence[usize::from(how & 3)],
         started: Timestamp::default(),
     };
-    let mut handler = Connections::new(Magics::new(&[]), [8333].into());
+    let mut handler = Connections::new(Magics::new(&[]), [8333].into(), true);
     let mut at = At::default();
     let mut s = handler.open(at, &c);
     let (mut next, mut messages) = ([0_u64; 2], [0_u64; 2]);

@@ -2,9 +2,11 @@
 
 use super::connection::Connection;
 use super::report::{ConnectionReport, LISTED, largest};
+use super::transactions::Transactions;
 use super::view::Direction;
 use crate::flow::{DirectionStats, Side};
 use crate::message::command::COMMANDS;
+use crate::message::digest::TxDigest;
 use crate::message::network::Network;
 use crate::message::transport::Transport;
 use crate::message::version::Version;
@@ -89,6 +91,8 @@ pub struct Node {
     pub shares: [Share; 4],
     /// Messages whose payload did not decode, truncated ones, wrong checksums.
     pub faulty: u64,
+    /// Transactions that it received or sent.
+    pub transactions: Transactions,
     /// Networks of its readable connections, by magic.
     pub networks: Vec<Network>,
     /// Names of unknown commands.
@@ -116,6 +120,7 @@ impl Node {
             gauges: Gauges::default(),
             shares: Default::default(),
             faulty: 0,
+            transactions: Transactions::default(),
             networks: Vec::new(),
             unknown: BTreeMap::new(),
             agents: BTreeSet::new(),
@@ -200,11 +205,24 @@ impl Node {
         self.point(id::PEERS, time, peers::event(direction, &agent, version, connection))
     }
 
+    /// The points of a transaction in a `tx` message: those of its first sight, none later.
+    pub fn transaction(&mut self, time: Timestamp, digest: &TxDigest) -> Vec<Point> {
+        if !self.transactions.first_sight(&digest.tx.wtxid) {
+            return Vec::new();
+        }
+        let mut last = self.last_event;
+        let points = self.transactions.points(&self.name, digest, || {
+            last = after(last, time);
+            last
+        });
+        self.last_event = last;
+        points
+    }
+
     /// `time`, or as much later as it takes to be alone.
     fn event_time(&mut self, time: Timestamp) -> Timestamp {
-        let time = if time > self.last_event { time } else { self.last_event.plus(1) };
-        self.last_event = time;
-        time
+        self.last_event = after(self.last_event, time);
+        self.last_event
     }
 
     fn point(&self, series: usize, time: Timestamp, values: Vec<Value>) -> Point {
@@ -228,6 +246,11 @@ impl Node {
             out.push(self.point(id::VISIBILITY, time, visibility::values(name, share)));
         }
     }
+}
+
+/// `time`, or the first one after `last`.
+fn after(last: Timestamp, time: Timestamp) -> Timestamp {
+    if time > last { time } else { last.plus(1) }
 }
 
 fn add(sum: &mut DirectionStats, growth: &DirectionStats) {

@@ -8,7 +8,7 @@ use super::watch::Watch;
 use crate::flow::{At, CloseReason, Conversation, DirectionStats, PacketIndex};
 use crate::message::body::Body;
 use crate::message::command::Command;
-use crate::message::event::{Event, Message, What};
+use crate::message::event::{Digest, Event, Message, What};
 use crate::message::network::Network;
 use crate::message::transport::Transport;
 use crate::series::sensor::{self, Counters};
@@ -303,6 +303,9 @@ impl View {
             if let (Ok(Body::Version(v)), Direction::Recv) = (&message.body, direction) {
                 let inbound = c.conversation.initiator != side;
                 out.point(node.version_point(at.time, inbound, v, id.0));
+            }
+            if let Some(Digest::Tx(digest)) = message.digest.as_deref() {
+                node.transaction(at.time, digest).into_iter().for_each(|p| out.point(p));
             }
             let network = c.transport.network();
             out.message(&SeenMessage { at, connection: id, node: &node.name, peer, direction, network, message });
