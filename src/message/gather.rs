@@ -7,8 +7,8 @@
 
 use crate::flow::PacketIndex;
 
-/// Memory for gathered messages in one partition, bytes: two of the largest messages.
-pub const GATHER_CAP: usize = 8 * 1024 * 1024;
+/// Memory for gathered messages in one partition, bytes: one of the largest messages, and some.
+pub const GATHER_CAP: usize = 5 * 1024 * 1024;
 /// Emptied buffers of a kind kept for the next message.
 const SPARE: usize = 2;
 /// Larger buffers are handed out again only to a message of which as much has arrived, bytes: a sender

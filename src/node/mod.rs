@@ -9,6 +9,7 @@
 //! [`transactions`], [`view`] (the entry point), [`report`].
 
 pub mod connection;
+mod learn;
 pub mod report;
 pub mod spec;
 pub mod totals;

@@ -14,7 +14,7 @@ use crate::series::msg::PerCommand;
 use crate::series::peers::Gauges;
 use crate::series::visibility::Share;
 use crate::series::{Point, Value, bandwidth, id, msg, peers, visibility};
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,10 +23,12 @@ pub const USER_AGENTS: usize = 500;
 /// What stands for user agents beyond the cap.
 pub const OTHER: &str = "other";
 /// Nanoseconds in a day.
-const DAY: i64 = 86_400 * crate::time::SECOND;
+const DAY: i64 = 86_400 * SECOND;
 /// Names of unknown commands kept; the others are counted under [`OTHER`].
 pub const UNKNOWN_NAMES: usize = 64;
 
+/// Connections of unknown nodes that wait at most.
+pub const REMEMBERED_STRANGERS: usize = 20_000;
 /// Networks kept.
 const NETWORKS: usize = 8;
 
@@ -77,6 +79,8 @@ impl Messages {
 pub struct Node {
     /// Its name.
     pub name: Arc<str>,
+    /// Whether the name is final: points are not written before.
+    pub named: bool,
     /// Bytes to it.
     pub recv: DirectionStats,
     /// Bytes from it.
@@ -110,9 +114,10 @@ pub struct Node {
 
 impl Node {
     /// A node of which nothing was seen.
-    pub fn new(name: Arc<str>) -> Self {
+    pub fn new(name: Arc<str>, named: bool) -> Self {
         Self {
             name,
+            named,
             recv: DirectionStats::default(),
             sent: DirectionStats::default(),
             messages: Default::default(),
@@ -248,9 +253,9 @@ impl Node {
     }
 }
 
-/// `time`, or the first one after `last`.
+/// `time`, or the first one after `last`; a wild time before does not drag the others along.
 fn after(last: Timestamp, time: Timestamp) -> Timestamp {
-    if time > last { time } else { last.plus(1) }
+    if (0..SECOND).contains(&last.since(time)) { last.plus(1) } else { time }
 }
 
 fn add(sum: &mut DirectionStats, growth: &DirectionStats) {
