@@ -7,6 +7,7 @@
 //! Reading order: [`spec`] and [`watch`] (which end is the node), [`connection`],
 //! [`totals`] (sums and gauges of one node), [`view`] (the entry point), [`report`].
 
+pub mod chain;
 pub mod connection;
 pub mod report;
 pub mod spec;
