@@ -8,6 +8,7 @@
 //! [`totals`] (sums and gauges of one node), [`view`] (the entry point), [`report`].
 
 pub mod chain;
+pub mod compact;
 pub mod connection;
 pub mod report;
 pub mod spec;
