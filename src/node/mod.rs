@@ -10,6 +10,8 @@
 pub mod chain;
 pub mod compact;
 pub mod connection;
+pub mod key;
+pub mod outpoints;
 pub mod report;
 pub mod spec;
 pub mod totals;
