@@ -13,6 +13,7 @@ pub mod connection;
 pub mod key;
 pub mod outpoints;
 pub mod report;
+pub mod seen;
 pub mod spec;
 pub mod totals;
 pub mod view;
