@@ -8,9 +8,14 @@
 //! [`totals`] (sums and gauges of one node),
 //! [`transactions`], [`view`] (the entry point), [`report`].
 
+pub mod chain;
+pub mod compact;
 pub mod connection;
+pub mod key;
 mod learn;
+pub mod outpoints;
 pub mod report;
+pub mod seen;
 pub mod spec;
 pub mod totals;
 pub mod transactions;
