@@ -36,7 +36,8 @@ impl MessageSink for Framed {
         assert!(m.truncated || m.payload.len() == m.header.length as usize);
         assert!(m.missing <= m.header.length && (m.missing == 0 || m.truncated));
         let size = m.header.bytes() as u64 + u64::from(m.header.length);
-        self.end = m.offset + size;
+        // What a gap of unknown length swallowed has no offsets.
+        self.end = m.offset + size - u64::from(m.missing);
         self.bytes += size - u64::from(m.missing);
         let truncated = m.truncated.then_some(m.missing);
         self.messages.push((m.offset, m.header.command, m.header.length, truncated, m.checksum_valid));
@@ -203,7 +204,7 @@ pub fn connections(data: &[u8]) {
             if let What::Message(m) = event.what {
                 let known = &mut messages[m.side as usize];
                 assert!(m.offset >= *known, "messages that overlap or are out of order");
-                *known = m.offset + u64::from(m.header_bytes) + u64::from(m.payload_bytes);
+                *known = m.offset + u64::from(m.header_bytes) + u64::from(m.payload_bytes - m.missing);
                 assert_eq!(m.unknown_name.is_some(), m.command == Command::UNKNOWN);
             }
         }

@@ -117,7 +117,7 @@ pub fn segments(data: &[u8]) {
         time += i64::from(input.u8() as i8) * if what & 64 == 0 { 1_000_000 } else { 1_000_000_000 };
         let (side, peer) = (usize::from(what & 1), usize::from(what >> 1 & 3) % 3);
         let shift = if what & 8 == 0 { 1 } else { 0x0100_0001 };
-        let seq = newest[peer][side].wrapping_add((i32::from(input.u16() as i16) * shift) as u32);
+        let seq = newest[peer][side].wrapping_add(i32::from(input.u16() as i16).wrapping_mul(shift) as u32);
         let ack = newest[peer][1 - side].wrapping_add(i32::from(input.u16() as i16) as u32);
         let len = u32::from(input.u16() & 0x3fff);
         let first = if flags.has(Flags::SYN) { seq.wrapping_add(1) } else { seq };

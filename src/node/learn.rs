@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// Events held back at most.
-const EVENTS: usize = 100_000;
+pub(super) const EVENTS: usize = 100_000;
 /// Connections of one address, when no other has two, that make it a node at once.
 const CLEAR: usize = 3;
 

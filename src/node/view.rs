@@ -257,7 +257,8 @@ impl View {
     fn take_up(&mut self, id: PacketIndex) {
         let Some(c) = self.connections.get_mut(&id) else { return };
         c.nodes = self.watch.attribute(&c.conversation);
-        if c.nodes[0].is_none() && c.is_bitcoin() && !c.is_unattributed {
+        // While nodes are still looked for, what is left over is no Bitcoin after all.
+        if c.nodes[0].is_none() && c.is_bitcoin() && !c.is_unattributed && !self.watch.has_room() {
             c.is_unattributed = true;
             self.unattributed += 1;
         }

@@ -182,4 +182,4 @@ fn found_name(end: Endpoint, connections: &[&Conversation]) -> Arc<str> {
 
 #[cfg(test)]
 #[path = "watch_tests.rs"]
-mod tests;
+pub(super) mod tests;
