@@ -1,11 +1,13 @@
 //! Bitcoin connections: the [`StreamHandler`] that turns streams into [`Event`]s.
 
+use super::block_digest;
 use super::body::{self, Body};
 use super::command::{Command, field_name};
 use super::digest;
 use super::event::{Digest, Event, Message, What};
 use super::framer::{Framer, MessageSink, Place, RawMessage};
 use super::gather::{GATHER_CAP, GatherPool};
+use super::merkle::MerkleCheck;
 use super::network::Network;
 use super::read::DecodeError;
 use super::transport::{Magics, OpaqueEvidence, Opening, Prefix, Transport, V2_KEY, prefix};
@@ -13,7 +15,7 @@ use super::trouble::Trouble;
 use crate::flow::handler::RoleEvidence;
 use crate::flow::{Action, At, Chunk, CloseReason, Conversation, DirectionStats, Gap, GapCause, Side, StreamHandler};
 use crate::health::Tally;
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 use std::sync::Arc;
 
 /// What one partition's connections need.
@@ -342,10 +344,18 @@ impl StreamHandler for Connections {
     }
 }
 
+/// Blocks older than this when they are captured are not digested: a node that downloads the chain gets more
+/// outputs than the index of outpoints can hold, and few of them are spent while the sensor looks, ns.
+const RECENT: i64 = 14 * 86_400 * SECOND;
+
 /// What the series are made of, for a message that decoded.
-fn digest_of(body: &Result<Body, DecodeError>, payload: &[u8]) -> Option<Box<Digest>> {
+fn digest_of(body: &Result<Body, DecodeError>, payload: &[u8], now: Timestamp) -> Option<Box<Digest>> {
     match body {
         Ok(Body::Tx(tx)) => digest::of(payload, tx).ok().map(|d| Box::new(Digest::Tx(d))),
+        Ok(Body::Block(b)) if now.since(Timestamp::from_parts(b.time.into(), 0)) < RECENT => {
+            let block = block_digest::block(payload).ok().filter(|b| b.merkle == MerkleCheck::Valid);
+            block.map(|b| Box::new(Digest::Block(b)))
+        }
         _ => None,
     }
 }
@@ -395,7 +405,7 @@ impl MessageSink for Sink<'_> {
             missing: raw.missing,
             first: raw.first,
             offset: raw.offset,
-            digest: if self.digests && raw.checksum_valid { digest_of(&body, raw.payload) } else { None },
+            digest: if self.digests && raw.checksum_valid { digest_of(&body, raw.payload, at.time) } else { None },
             body,
             trailing,
         };

@@ -1,5 +1,6 @@
 //! What crosses from the connections to the node: small digests in capture order.
 
+use super::block_digest::BlockDigest;
 use super::body::Body;
 use super::command::Command;
 use super::digest::TxDigest;
@@ -46,6 +47,8 @@ pub struct Message {
 pub enum Digest {
     /// A transaction.
     Tx(TxDigest),
+    /// A block whose transactions hash to its merkle root.
+    Block(BlockDigest),
 }
 
 /// What happened on a connection.

@@ -6,11 +6,12 @@
 //!
 //! Reading order: [`spec`] and [`watch`] (which end is the node), [`connection`],
 //! [`totals`] (sums and gauges of one node),
-//! [`transactions`], [`view`] (the entry point), [`report`].
+//! [`transactions`] with [`fees`] and [`outpoints`], [`view`] (the entry point), [`report`].
 
 pub mod chain;
 pub mod compact;
 pub mod connection;
+pub mod fees;
 pub mod key;
 mod learn;
 pub mod outpoints;

@@ -12,6 +12,7 @@ use crate::message::transport::Transport;
 use crate::message::version::Version;
 use crate::series::msg::PerCommand;
 use crate::series::peers::Gauges;
+use crate::series::tx_inputs::Prevout;
 use crate::series::visibility::Share;
 use crate::series::{Point, Value, bandwidth, id, msg, peers, visibility};
 use crate::time::{SECOND, Timestamp};
@@ -210,13 +211,10 @@ impl Node {
         self.point(id::PEERS, time, peers::event(direction, &agent, version, connection))
     }
 
-    /// The points of a transaction in a `tx` message: those of its first sight, none later.
-    pub fn transaction(&mut self, time: Timestamp, digest: &TxDigest) -> Vec<Point> {
-        if !self.transactions.first_sight(&digest.tx.wtxid) {
-            return Vec::new();
-        }
+    /// The points of a transaction that is seen for the first time.
+    pub fn transaction(&mut self, time: Timestamp, digest: &TxDigest, prevouts: &[Option<Prevout>]) -> Vec<Point> {
         let mut last = self.last_event;
-        let points = self.transactions.points(&self.name, digest, || {
+        let points = self.transactions.points(&self.name, digest, prevouts, || {
             last = after(last, time);
             last
         });
@@ -247,6 +245,8 @@ impl Node {
             total.merge(messages);
         }
         out.push(self.point(id::PEERS, time, peers::gauges(&self.gauges)));
+        let coverage = self.transactions.take_coverage();
+        out.push(self.point(id::TX_FEE_COVERAGE, time, coverage));
         for (name, share) in TRANSPORTS.iter().zip(&self.shares) {
             out.push(self.point(id::VISIBILITY, time, visibility::values(name, share)));
         }

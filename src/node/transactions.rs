@@ -1,74 +1,78 @@
 //! The transactions of one watched node: first sights, and the points of their series.
 
+use super::fees::fee;
+use super::key::Key;
+use super::seen::{CAPACITY, Seen};
+use crate::flow::PacketIndex;
 use crate::message::digest::TxDigest;
-use crate::message::hash::Hash256;
-use crate::series::{Point, Value, id, tx, tx_inputs, tx_outputs};
+use crate::series::tx_inputs::Prevout;
+use crate::series::{Point, Value, id, tx, tx_fees, tx_inputs, tx_outputs};
 use crate::time::Timestamp;
-use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Wtxids remembered in each of two generations: the older one is dropped when the newer one is full.
-pub const REMEMBERED: usize = 250_000;
-
 /// Transactions that were seen in `tx` messages.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Transactions {
-    young: HashSet<Hash256, ahash::RandomState>,
-    old: HashSet<Hash256, ahash::RandomState>,
+    seen: Seen,
     /// First sights so far.
-    pub seen: u64,
+    pub count: u64,
     /// Of those, not standard by the static rules.
     pub non_standard: u64,
+    /// In the running interval: transactions of which all that they spend was known, and others.
+    coverage: [u64; 2],
+    /// The node's newest `feefilter`, sat/kvB.
+    pub min_rate: Option<u64>,
 }
 
 impl Transactions {
-    /// Whether `wtxid` is seen for the first time, as far as is remembered; remembers it.
-    pub fn first_sight(&mut self, wtxid: &Hash256) -> bool {
-        if self.young.contains(wtxid) {
-            return false;
-        }
-        let known = self.old.contains(wtxid);
-        if self.young.len() >= REMEMBERED {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(*wtxid);
-        !known
+    /// None yet.
+    pub fn new() -> Self {
+        let seen = Seen::new(Key::fixed(SEED), CAPACITY);
+        Self { seen, count: 0, non_standard: 0, coverage: [0; 2], min_rate: None }
+    }
+
+    /// Whether a transaction is seen for the first time, as far as is remembered; remembers it.
+    pub fn first_sight(&mut self, tx: &TxDigest, at: Timestamp, connection: PacketIndex) -> bool {
+        self.seen.note(&tx.tx.wtxid, at, connection).is_none()
     }
 
     /// The points of a transaction that is seen for the first time; `time` gives each one a time of its own.
-    pub fn points(&mut self, node: &Arc<str>, d: &TxDigest, mut time: impl FnMut() -> Timestamp) -> Vec<Point> {
-        self.seen += 1;
+    pub fn points(
+        &mut self,
+        node: &Arc<str>,
+        d: &TxDigest,
+        prevouts: &[Option<Prevout>],
+        mut time: impl FnMut() -> Timestamp,
+    ) -> Vec<Point> {
+        self.count += 1;
         self.non_standard += u64::from(d.non_standard_reason.is_some());
-        let mut all = Vec::with_capacity(1 + d.inputs.len() + d.outputs.len());
+        let mut all = Vec::with_capacity(2 + d.inputs.len() + d.outputs.len());
         let mut push = |series: usize, values: Vec<Value>| {
             all.push(Point { series, time: time(), node: Arc::clone(node), values });
         };
         push(id::TX, tx::values("v1", d));
-        // What the inputs spend is not known yet: outputs are remembered with the series of fees.
-        tx_inputs::points("v1", d, |_| None).for_each(|values| push(id::TX_INPUTS, values));
-        tx_outputs::points("v1", d).for_each(|values| push(id::TX_OUTPUTS, values));
+        tx_inputs::points("v1", d, |n| prevouts.get(n).copied().flatten()).for_each(|v| push(id::TX_INPUTS, v));
+        tx_outputs::points("v1", d).for_each(|v| push(id::TX_OUTPUTS, v));
+        let fee = fee(d, prevouts);
+        self.coverage[usize::from(fee.is_none())] += 1;
+        if let Some(fee) = fee {
+            push(id::TX_FEES, tx_fees::values("v1", d, fee, self.min_rate));
+        }
         all
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn remembers_at_least_one_generation_and_at_most_two() {
-        let mut t = Transactions::default();
-        let hash = |n: u32| {
-            let mut h = Hash256::default();
-            h.0[..4].copy_from_slice(&n.to_le_bytes());
-            h
-        };
-        for n in 0..3 * REMEMBERED as u32 {
-            assert!(t.first_sight(&hash(n)));
-            assert!(!t.first_sight(&hash(n)));
-        }
-        assert!(t.young.len() + t.old.len() <= 2 * REMEMBERED);
-        let newest = 3 * REMEMBERED as u32 - 1;
-        assert!(!t.first_sight(&hash(newest - REMEMBERED as u32 + 2)));
+    /// The values of `tx_fee_coverage` for the interval that ends now.
+    pub fn take_coverage(&mut self) -> Vec<Value> {
+        let [known, unknown] = std::mem::take(&mut self.coverage);
+        tx_fees::coverage("v1", known, unknown)
     }
 }
+
+impl Default for Transactions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Replays have the same results each time.
+const SEED: u64 = 0x7478_7365_656e;

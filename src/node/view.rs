@@ -1,6 +1,8 @@
 //! The node stage: events in, messages and points out.
 
 use super::connection::Connection;
+use super::fees::Fees;
+use super::key::Key;
 use super::learn::{Learner, Pending};
 use super::report::{ConnectionReport, Report};
 use super::spec::NodeSpec;
@@ -31,6 +33,9 @@ const REMEMBERED: usize = 65_536;
 const FALLBACK: i64 = 60 * SECOND;
 /// v2 attempts without answer that are remembered at most.
 const ATTEMPTS: usize = 4096;
+
+/// Replays have the same results each time.
+const SEED: u64 = 0x6f75_7470_6f69;
 
 /// What the node stage needs to know.
 #[derive(Clone, Debug)]
@@ -102,6 +107,7 @@ pub struct View {
     ended: VecDeque<(Timestamp, PacketIndex)>,
     attempts: VecDeque<(Timestamp, IpAddr, SocketAddr)>,
     nodes: Vec<Node>,
+    fees: Fees,
     counters: Counters,
     unattributed: u64,
     /// End of the running interval, and of the last one that was closed.
@@ -122,6 +128,7 @@ impl View {
             ended: VecDeque::new(),
             attempts: VecDeque::new(),
             nodes,
+            fees: Fees::new(Key::fixed(SEED)),
             counters: Counters::default(),
             unattributed: 0,
             interval_end: None,
@@ -350,8 +357,17 @@ impl View {
                 let inbound = c.conversation.initiator != side;
                 out.point(node.version_point(at.time, inbound, v, id.0));
             }
-            if let Some(Digest::Tx(digest)) = message.digest.as_deref() {
-                node.transaction(at.time, digest).into_iter().for_each(|p| out.point(p));
+            match (message.digest.as_deref(), &message.body) {
+                (Some(Digest::Tx(tx)), _) if node.transactions.first_sight(tx, at.time, id) => {
+                    let prevouts = self.fees.prevouts(tx);
+                    node.transaction(at.time, tx, &prevouts).into_iter().for_each(|p| out.point(p));
+                    self.fees.learn(tx);
+                }
+                (Some(Digest::Block(block)), _) => self.fees.learn_block(block),
+                (_, Ok(Body::FeeFilter(rate))) if direction == Direction::Sent => {
+                    node.transactions.min_rate = u64::try_from(*rate).ok();
+                }
+                _ => {}
             }
             let network = c.transport.network();
             out.message(&SeenMessage { at, connection: id, node: &node.name, peer, direction, network, message });
