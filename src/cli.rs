@@ -44,7 +44,7 @@ fn chain(e: &anyhow::Error) -> String {
         }
         line.push_str(&cause);
     }
-    line.replace('\n', " ")
+    line.replace('\n', "; ")
 }
 
 /// Whoever read our output has gone: nobody is left to be told.

@@ -1,14 +1,14 @@
 //! Closed vocabularies of what can go wrong, and their counters.
 //!
 //! One name, one meaning, one counter. Every place that discards bytes names
-//! its reason here or in a vocabulary declared with [`vocabulary!`]; the hot
+//! its reason here or in a vocabulary declared with [`vocabulary!`](crate::vocabulary); the hot
 //! path counts, it never logs. The names are columns of the series `sensor`,
 //! so they are stable.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A closed list of reasons, made by [`vocabulary!`].
+/// A closed list of reasons, made by [`vocabulary!`](crate::vocabulary).
 pub trait Vocabulary: Copy + 'static {
     /// Every entry, in the order of [`Vocabulary::index`].
     const ALL: &'static [Self];

@@ -8,6 +8,8 @@ use crate::time::{SECOND, Timestamp};
 
 /// A jump by more than this is believed only when several frames agree, ns.
 const JUMP: i64 = 86_400 * SECOND;
+/// A longer silence than this is one tick, ns: nodes ping every two minutes, and a file may claim any times.
+const SILENCE: i64 = 150 * SECOND;
 /// Frames that must agree.
 const AGREE: u8 = 3;
 
@@ -69,9 +71,12 @@ impl CaptureClock {
         if time.nanos() < self.next_tick {
             return NO_TICKS;
         }
-        let ticks = Ticks { next: self.next_tick, last: time.nanos() };
-        self.next_tick = time.floor(SECOND).nanos().saturating_add(SECOND);
-        ticks
+        // After a long silence one tick: not one for each second of it.
+        let newest = time.floor(SECOND).nanos();
+        let silent = time.since(now) > SILENCE;
+        let next = if silent { newest } else { self.next_tick };
+        self.next_tick = newest.saturating_add(SECOND);
+        Ticks { next, last: newest }
     }
 
     fn start(&mut self, time: Timestamp) {

@@ -8,6 +8,7 @@ use crate::flow::{Checksums, Config as FlowConfig, Limits};
 use crate::message::event::Event;
 use crate::message::transport::Magics;
 use crate::node::{Config as NodeConfig, Output, Report, View};
+use crate::series::sensor::Counters;
 use std::sync::Arc;
 
 /// What the stages need to know.
@@ -17,6 +18,8 @@ pub struct Settings {
     pub ports: Arc<[u16]>,
     /// Magic bytes to look for.
     pub magics: Magics,
+    /// Whether the series made of contents are wanted (not by `messages`, which prints them).
+    pub digests: bool,
     /// TCP checksum policy.
     pub checksums: Checksums,
     /// Caps and time-outs of the flow stage.
@@ -43,7 +46,7 @@ impl Inline {
         };
         Self {
             dispatcher: Dispatcher::new(KeyHasher::fixed()),
-            worker: Worker::new(0, 1, &flow, &settings.magics),
+            worker: Worker::new(0, 1, &flow, &settings.magics, settings.digests),
             view: View::new(settings.node.clone()),
             events: Vec::new(),
         }
@@ -56,8 +59,7 @@ impl Inline {
             let at = self.dispatcher.at(time);
             self.worker.tick(at, &mut self.events);
             self.pass_on(out);
-            let mut counters = self.dispatcher.counters(dropped);
-            counters.streams = self.worker.counters();
+            let counters = self.view.wants_counters(time).then(|| self.counters(dropped));
             self.view.tick(time, counters, out);
         }
         if let Some(routed) = self.dispatcher.dispatch(frame) {
@@ -72,10 +74,13 @@ impl Inline {
         self.worker.finish(self.dispatcher.at(now), &mut self.events);
         // The figures of the end are those before everything is closed for good: what is open stays open.
         self.pass_on(out);
-        let mut counters = self.dispatcher.counters(dropped);
-        counters.streams = self.worker.counters();
+        let counters = self.counters(dropped);
         self.view.finish(now, counters, out);
         self.view.report()
+    }
+
+    fn counters(&self, dropped: Dropped) -> Counters {
+        Counters { streams: self.worker.counters(), ..self.dispatcher.counters(dropped) }
     }
 
     #[inline]

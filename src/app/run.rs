@@ -27,6 +27,8 @@ pub struct Job {
     pub settings: Settings,
     /// The store to fill, and the sensor's name in it.
     pub store: Option<(PathBuf, String)>,
+    /// Somebody watches a pipe or a growing file: messages are printed as they come.
+    pub watched: bool,
     /// Show no progress bar.
     pub quiet: bool,
 }
@@ -65,6 +67,8 @@ struct Results<W> {
     failed: Option<anyhow::Error>,
     /// Whoever reads the listing has gone.
     closed: bool,
+    /// Messages were printed and may still be in the buffer.
+    unshown: bool,
 }
 
 impl<W: Write> Results<W> {
@@ -84,6 +88,15 @@ impl<W: Write> Results<W> {
         }
     }
 
+    /// Lets the reader see what was printed.
+    fn show(&mut self) {
+        if let Some(l) = self.listing.as_mut().filter(|_| self.unshown) {
+            let flushed = l.out.flush();
+            self.unshown = false;
+            self.printed(flushed);
+        }
+    }
+
     fn ended(&self) -> bool {
         self.failed.is_some() || self.closed
     }
@@ -98,6 +111,7 @@ impl<W: Write> Output for Results<W> {
             || l.commands.iter().any(|c| c == name || (c == "unknown" && m.command == Command::UNKNOWN))
         {
             let result = messages::print(&mut l.out, l.format, seen);
+            self.unshown = true;
             self.printed(result);
         }
     }
@@ -124,7 +138,7 @@ pub fn replay<W: Write>(job: &Job, listing: Option<Listing<W>>, shutdown: &Shutd
         Some((path, sensor)) => Some(Store::open(path, sensor, SERIES)?),
         None => None,
     };
-    let mut results = Results { store, listing, failed: None, closed: false };
+    let mut results = Results { store, listing, failed: None, closed: false, unshown: false };
     if let Some(l) = &mut results.listing {
         let head = messages::print_head(&mut l.out, l.format);
         results.printed(head);
@@ -135,12 +149,13 @@ pub fn replay<W: Write>(job: &Job, listing: Option<Listing<W>>, shutdown: &Shutd
     while !shutdown.requested() && !results.ended() {
         let dropped = source.dropped();
         match source.next_frame() {
-            Ok(Some(frame)) => stages.frame(&frame, dropped, &mut results),
-            Ok(None) if job.capture.follow => {
-                if let Some(l) = &mut results.listing {
-                    let flushed = l.out.flush();
-                    results.printed(flushed);
+            Ok(Some(frame)) => {
+                stages.frame(&frame, dropped, &mut results);
+                if job.watched {
+                    results.show();
                 }
+            }
+            Ok(None) if job.capture.follow => {
                 std::thread::sleep(FOLLOW);
             }
             Ok(None) => break,
@@ -155,16 +170,19 @@ pub fn replay<W: Write>(job: &Job, listing: Option<Listing<W>>, shutdown: &Shutd
     }
     bar.finish();
     let report = stages.finish(source.dropped(), &mut results);
-    if let Some(l) = &mut results.listing {
-        let flushed = l.out.flush();
-        results.printed(flushed);
-    }
+    results.unshown = true;
+    results.show();
     if let Some(store) = results.store.take() {
         let closed = store.close();
         results.stored(closed);
     }
     if let Some(e) = results.failed {
-        return Err(e).context("the replay stopped early; what was stored before stays");
+        let what = if job.store.is_some() {
+            "the replay stopped early; what was stored before stays"
+        } else {
+            "the replay stopped early"
+        };
+        return Err(e).context(what);
     }
     Ok(Outcome {
         report,

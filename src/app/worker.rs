@@ -16,8 +16,8 @@ pub struct Worker {
 
 impl Worker {
     /// Worker number `k` of `n`: it has the partitions `p` with `p % n == k`.
-    pub fn new(k: usize, n: usize, config: &Config, magics: &Magics) -> Self {
-        let connections = || Connections::new(magics.clone(), config.service_ports.clone());
+    pub fn new(k: usize, n: usize, config: &Config, magics: &Magics, digests: bool) -> Self {
+        let connections = || Connections::new(magics.clone(), config.service_ports.clone(), digests);
         let partition = |p| (p % n == k).then(|| Partition::new(connections(), config.clone()));
         Self { partitions: (0..PARTITIONS).map(partition).collect() }
     }
@@ -27,7 +27,10 @@ impl Worker {
     pub fn segment(&mut self, r: &Routed<'_>, events: &mut Vec<Event>) {
         if let Some(p) = self.partitions.get_mut(r.partition).and_then(Option::as_mut) {
             p.segment(r.at, r.hash, &r.key, r.side, &r.segment);
-            events.extend(p.handler.events());
+            // Most segments complete no message.
+            if p.handler.has_events() {
+                events.extend(p.handler.events());
+            }
         }
     }
 

@@ -50,8 +50,8 @@ pub struct InputArgs {
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 
-    /// A watched node, as [name=]ADDRESS[:PORT][,ADDRESS…]; may be given several times. Without it the
-    /// endpoint that most Bitcoin connections share is taken.
+    /// A watched node, as `[name=]ADDRESS[:PORT][,ADDRESS…]`; may be given several times. Without it
+    /// nodes are found: the endpoint that most Bitcoin connections share, then that of those left, and so on.
     #[arg(long, value_name = "NODE", env = "BTCDMON_NODE")]
     pub node: Vec<NodeSpec>,
 
@@ -79,7 +79,7 @@ pub struct InputArgs {
     pub checksums: Checksums,
 
     /// TCP conversations kept at most; beyond it the least valuable one is dropped, and counted.
-    #[arg(long, value_name = "N", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(32..))]
+    #[arg(long, value_name = "N", default_value_t = 131_072, value_parser = clap::value_parser!(u32).range(32..))]
     pub max_connections: u32,
 
     /// No progress bar.

@@ -10,11 +10,11 @@ use crate::flow::Limits;
 use crate::flow::partition::PARTITIONS;
 use crate::message::network::Network;
 use crate::message::transport::Magics;
-use crate::node::Config;
 use crate::node::view::{LEARN_FILES, LEARN_WATCHED};
+use crate::node::{Config, NodeSpec};
 use crate::sink::summary;
 use crate::time::SECOND;
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -23,7 +23,8 @@ use std::sync::Arc;
 /// Bytes buffered before standard output.
 const BUFFER: usize = 64 * 1024;
 
-fn job(input: &InputArgs, interval: i64) -> Job {
+fn job(input: &InputArgs, interval: i64) -> Result<Job> {
+    check_nodes(&input.node)?;
     // A node given with its port listens there (it decides roles, and where v2 is looked for).
     let given = input.node.iter().flat_map(|n| &n.addresses).filter_map(|a| a.port);
     let named = Network::NAMED.iter().filter_map(|n| n.default_port());
@@ -35,19 +36,39 @@ fn job(input: &InputArgs, interval: i64) -> Job {
     let limits = Limits { conversations: input.max_connections as usize / PARTITIONS, ..Limits::default() };
     let watched = input.follow || input.files.iter().any(|f| f.as_os_str() == "-");
     let learn = if watched { LEARN_WATCHED } else { LEARN_FILES };
-    Job {
+    Ok(Job {
         files: input.files.clone(),
         capture: Options { follow: input.follow, filter: input.filter.clone() },
         settings: Settings {
             ports: Arc::clone(&ports),
             magics: Magics::new(&magics),
+            digests: true,
             checksums: input.checksums,
             limits,
             node: Config { nodes: input.node.clone(), interval, ports, learn },
         },
         store: None,
+        watched,
         quiet: input.quiet,
+    })
+}
+
+/// Two nodes of one name would overwrite each other's points, two at one address each other's connections.
+fn check_nodes(nodes: &[NodeSpec]) -> Result<()> {
+    for (i, node) in nodes.iter().enumerate() {
+        for other in &nodes[..i] {
+            if node.name.is_some() && node.name == other.name {
+                bail!(
+                    "--node: two nodes are named `{}`; one node with several addresses is NAME=ADDRESS,ADDRESS",
+                    node.name.as_deref().unwrap_or_default()
+                );
+            }
+            if let Some(a) = node.addresses.iter().find(|a| other.addresses.contains(a)) {
+                bail!("--node: two nodes have the address {}", a.ip);
+            }
+        }
     }
+    Ok(())
 }
 
 /// Damage and oddities of the input go to standard error; they decide the exit status.
@@ -63,7 +84,7 @@ fn conclude(outcome: &Outcome) -> ExitCode {
 
 /// `btcdmon replay`
 pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
-    let mut job = job(&args.input, args.interval);
+    let mut job = job(&args.input, args.interval)?;
     if let Some(path) = &args.store {
         let sensor = args.sensor.clone().unwrap_or_else(host_name);
         job.store = Some((path.clone(), sensor));
@@ -93,13 +114,14 @@ pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
             )?;
         }
     }
-    out.flush()?;
+    out.flush().context("cannot write the summary")?;
     Ok(conclude(&outcome))
 }
 
 /// `btcdmon messages`
 pub fn messages(args: &MessagesArgs) -> Result<ExitCode> {
-    let job = job(&args.input, 10 * SECOND);
+    let mut job = job(&args.input, 10 * SECOND)?;
+    job.settings.digests = false;
     for name in &args.command {
         let known = crate::message::command::Command::from_name(name).is_some() || name == "unknown";
         if !known {

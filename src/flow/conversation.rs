@@ -162,6 +162,9 @@ impl<S> Flow<S> {
             half.flush(GapCause::AtClose, &mut out);
         }
         self.state = State::Closed(rst.map(|side| (side, at.time)));
+        // Its figures first: who hears of the end wants to know what it was the end of.
+        let stats = [self.halves[0].stats, self.halves[1].stats];
+        handler.progress(at, &self.conversation, &mut self.stream, &stats);
         handler.closed(at, &self.conversation, &mut self.stream, reason);
     }
 

@@ -50,7 +50,7 @@ impl Default for Limits {
             held_bytes: 4 * 1024 * 1024,
             held_segments: 4096,
             partition_held_bytes: 4 * 1024 * 1024,
-            conversations: 8192,
+            conversations: 4096,
             embryonic: 60 * SECOND,
             idle: 30 * 60 * SECOND,
             closing: 60 * SECOND,

@@ -8,6 +8,7 @@
 use super::limits::SEGMENT_OVERHEAD;
 use crate::decode::seq::StreamOffset;
 use crate::time::Timestamp;
+use std::collections::VecDeque;
 
 /// One held-back range.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +73,8 @@ pub struct Inserted {
 /// Held-back data of one direction.
 #[derive(Clone, Debug, Default)]
 pub struct OooBuffer {
-    held: Vec<Held>,
+    /// A deque, because a hole that is filled from its far end inserts at the front each time.
+    held: VecDeque<Held>,
     bytes: usize,
 }
 
@@ -96,7 +98,7 @@ impl OooBuffer {
     /// Offset of the first held-back byte.
     #[inline]
     pub fn first(&self) -> Option<u64> {
-        self.held.first().map(|h| h.start)
+        self.held.front().map(|h| h.start)
     }
 
     /// Holds `piece` back; parts that are held already keep their first copy.
@@ -139,13 +141,14 @@ impl OooBuffer {
     fn insert_range(&mut self, piece: &Piece<'_>) -> Inserted {
         let first = self.held.partition_point(|h| h.end < piece.start);
         let after = self.held.partition_point(|h| h.start <= piece.end);
-        let met = &self.held[first..after];
-        let seen_again = met.iter().map(|h| h.end.min(piece.end) - h.start.max(piece.start)).sum();
-        let start = met.first().map_or(piece.start, |h| h.start.min(piece.start));
-        let end = met.last().map_or(piece.end, |h| h.end.max(piece.end));
+        let met = || self.held.range(first..after);
+        let seen_again = met().map(|h| h.end.min(piece.end) - h.start.max(piece.start)).sum();
+        let start = met().next().map_or(piece.start, |h| h.start.min(piece.start));
+        let end = met().next_back().map_or(piece.end, |h| h.end.max(piece.end));
         let Piece { time, starts_segment, pushed, .. } = *piece;
         let whole = Held { start, end, bytes: Vec::new(), time, starts_segment, pushed };
-        self.held.splice(first..after, [whole]);
+        self.held.drain(first..after);
+        self.held.insert(first, whole);
         Inserted { seen_again, conflicting: 0 }
     }
 
@@ -163,7 +166,7 @@ impl OooBuffer {
         let taken: Vec<Held> = self.held.drain(..n).collect();
         self.bytes -= taken.iter().map(|h| h.bytes.len()).sum::<usize>();
         if self.held.is_empty() {
-            self.held = Vec::new(); // an idle conversation keeps no memory
+            self.held = VecDeque::new(); // an idle conversation keeps no memory
         }
         taken
     }
@@ -171,12 +174,12 @@ impl OooBuffer {
     /// Forgets everything at or beyond `end` (a FIN stands there); returns the bytes forgotten.
     pub fn truncate(&mut self, end: u64) -> u64 {
         let mut forgotten = 0;
-        while let Some(h) = self.held.last_mut().filter(|h| h.end > end) {
+        while let Some(h) = self.held.back_mut().filter(|h| h.end > end) {
             let keep = end.saturating_sub(h.start) as usize;
             forgotten += h.end - end.max(h.start);
             if h.start >= end {
                 self.bytes -= h.bytes.len();
-                self.held.pop();
+                self.held.pop_back();
                 continue;
             }
             self.bytes -= h.bytes.len().saturating_sub(keep);
@@ -192,13 +195,15 @@ impl OooBuffer {
         for h in &mut self.held {
             h.bytes = Vec::new();
         }
-        self.held.dedup_by(|later, earlier| {
+        let mut ranges: Vec<Held> = std::mem::take(&mut self.held).into();
+        ranges.dedup_by(|later, earlier| {
             let touches = earlier.end == later.start;
             if touches {
                 earlier.end = later.end;
             }
             touches
         });
+        self.held = ranges.into();
         self.held.shrink_to_fit();
         self.bytes = 0;
     }

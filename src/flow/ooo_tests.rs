@@ -140,8 +140,11 @@ fn r31_random_against_a_map_of_bytes() {
             }
             let expected: Vec<_> = cells.iter().map(|c| c.map(|c| if counting { 0 } else { c })).collect();
             assert_eq!(held, expected);
-            assert!(b.held.windows(2).all(|w| w[0].end <= w[1].start), "sorted");
-            assert!(!counting || b.held.windows(2).all(|w| w[0].end < w[1].start), "counted ranges are merged");
+            assert!(b.held.iter().collect::<Vec<_>>().windows(2).all(|w| w[0].end <= w[1].start), "sorted");
+            assert!(
+                !counting || b.held.iter().collect::<Vec<_>>().windows(2).all(|w| w[0].end < w[1].start),
+                "counted ranges are merged"
+            );
             let bytes: usize = b.held.iter().map(|h| h.bytes.len()).sum();
             assert_eq!(b.allocated(), bytes + b.held.len() * SEGMENT_OVERHEAD);
             if below(6) == 0 {

@@ -17,10 +17,13 @@ use crate::message::transport::Magics;
 use crate::message::trouble::Trouble;
 use crate::time::Timestamp;
 
+/// Offset, command, length, missing bytes when truncated, valid checksum.
+type Seen = (u64, [u8; 12], u32, Option<u32>, bool);
+
 /// What a framer gave.
 #[derive(Default)]
 struct Framed {
-    messages: Vec<(u64, [u8; 12], u32, Option<u32>, bool)>,
+    messages: Vec<Seen>,
     /// Offset after the newest message.
     end: u64,
     bytes: u64,
@@ -147,7 +150,7 @@ pub fn connections(data: &[u8]) {
         evidence: evidence[usize::from(how & 3)],
         started: Timestamp::default(),
     };
-    let mut handler = Connections::new(Magics::new(&[]), [8333].into());
+    let mut handler = Connections::new(Magics::new(&[]), [8333].into(), true);
     let mut at = At::default();
     let mut s = handler.open(at, &c);
     let (mut next, mut messages) = ([0_u64; 2], [0_u64; 2]);

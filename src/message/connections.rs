@@ -2,10 +2,12 @@
 
 use super::body::{self, Body};
 use super::command::{Command, field_name};
-use super::event::{Event, Message, What};
+use super::digest;
+use super::event::{Digest, Event, Message, What};
 use super::framer::{Framer, MessageSink, Place, RawMessage};
 use super::gather::{GATHER_CAP, GatherPool};
 use super::network::Network;
+use super::read::DecodeError;
 use super::transport::{Magics, OpaqueEvidence, Opening, Prefix, Transport, V2_KEY, prefix};
 use super::trouble::Trouble;
 use crate::flow::handler::RoleEvidence;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 pub struct Connections {
     magics: Magics,
     ports: Arc<[u16]>,
+    digests: bool,
     pool: GatherPool,
     tally: Tally<Trouble>,
     gaps: Tally<GapCause>,
@@ -47,10 +50,13 @@ pub struct Connection {
 
 impl Connections {
     /// No connection yet. `ports` are those on which v2 is looked for, sorted.
-    pub fn new(magics: Magics, ports: Arc<[u16]>) -> Self {
+    ///
+    /// With `digests` messages carry what the series are made of.
+    pub fn new(magics: Magics, ports: Arc<[u16]>, digests: bool) -> Self {
         Self {
             magics,
             ports,
+            digests,
             pool: GatherPool::new(GATHER_CAP),
             tally: Tally::default(),
             gaps: Tally::default(),
@@ -72,6 +78,12 @@ impl Connections {
     /// What was wrong so far.
     pub fn troubles(&self) -> &Tally<Trouble> {
         &self.tally
+    }
+
+    /// Whether there are events since the last call of [`Connections::events`].
+    #[inline]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// The events since the last call, in capture order.
@@ -122,13 +134,11 @@ impl Connections {
         c: &Conversation,
         s: &mut Connection,
         side: Side,
-        bytes: &[u8],
-        offset: u64,
-        time: Timestamp,
+        (bytes, offset, time): (&[u8], u64, Timestamp),
     ) {
         let Some(framers) = &mut s.framers else { return };
-        let Self { magics, pool, tally, events, .. } = self;
-        let mut sink = Sink { tally, events, conversation: c, side };
+        let Self { magics, pool, tally, events, digests, .. } = self;
+        let mut sink = Sink { tally, events, conversation: c, side, digests: *digests };
         framers[side as usize].data(bytes, Place { offset, at, time }, magics.all(), pool, &mut sink);
         tally.add(Trouble::GatherCap, pool.take_given_up());
     }
@@ -152,17 +162,18 @@ impl Connections {
                 let o = &mut earlier[waiting as usize];
                 if let Some((_, time)) = o.first {
                     let bytes = o.bytes().to_vec();
-                    self.frame(at, c, s, waiting, &bytes, 0, time);
+                    self.frame(at, c, s, waiting, (&bytes, 0, time));
                 }
                 let left_out = o.total - o.bytes().len() as u64;
                 if let (Some(framers), true) = (&mut s.framers, left_out > 0 && waiting != side) {
-                    let Self { pool, tally, events, .. } = self;
+                    let Self { pool, tally, events, digests, .. } = self;
                     tally.add(Trouble::ScannedBytes, left_out);
-                    framers[waiting as usize].doubt(pool, &mut Sink { tally, events, conversation: c, side: waiting });
+                    framers[waiting as usize]
+                        .doubt(pool, &mut Sink { tally, events, conversation: c, side: waiting, digests: *digests });
                 }
             }
             let rest = if whole { chunk.bytes } else { &chunk.bytes[kept..] };
-            self.frame(at, c, s, side, rest, chunk.offset + (chunk.bytes.len() - rest.len()) as u64, chunk.time);
+            self.frame(at, c, s, side, (rest, chunk.offset + (chunk.bytes.len() - rest.len()) as u64, chunk.time));
             return Action::Deliver;
         }
         if whole {
@@ -193,22 +204,22 @@ impl Connections {
             let idle = s.framers.as_ref().is_none_or(|f| !f[side as usize].is_candidate());
             if idle {
                 if let Some(framers) = &mut s.framers {
-                    let Self { pool, tally, events, .. } = self;
-                    framers[side as usize].doubt(pool, &mut Sink { tally, events, conversation: c, side });
+                    let Self { pool, tally, events, digests, .. } = self;
+                    framers[side as usize]
+                        .doubt(pool, &mut Sink { tally, events, conversation: c, side, digests: *digests });
                 }
                 return Action::Deliver;
             }
         }
         if let (true, Prefix::V1(magic), Some(framers)) =
             (chunk.starts_segment, prefix(chunk.bytes, &self.magics), &mut s.framers)
+            && !self.magics.all().contains(&magic)
         {
-            if !self.magics.all().contains(&magic) {
-                // A network that nobody told us of: its `version` tells its magic here too.
-                framers[side as usize].learn_magic(magic);
-            }
+            // A network that nobody told us of: its `version` tells its magic here too.
+            framers[side as usize].learn_magic(magic);
         }
         let place = self.events.len();
-        self.frame(at, c, s, side, chunk.bytes, chunk.offset, chunk.time);
+        self.frame(at, c, s, side, (chunk.bytes, chunk.offset, chunk.time));
         if self.found(place, at, c, s, side) {
             return Action::Deliver;
         }
@@ -246,7 +257,7 @@ impl StreamHandler for Connections {
     fn data(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, chunk: Chunk<'_>) -> Action {
         match s.phase {
             Phase::Known if s.framers.is_some() => {
-                self.frame(at, c, s, side, chunk.bytes, chunk.offset, chunk.time);
+                self.frame(at, c, s, side, (chunk.bytes, chunk.offset, chunk.time));
                 Action::Deliver
             }
             Phase::Known => Action::Count,
@@ -269,9 +280,14 @@ impl StreamHandler for Connections {
         let Some(framers) = &mut s.framers else {
             return if matches!(s.phase, Phase::Known) { Action::Count } else { Action::Deliver };
         };
-        let Self { pool, tally, events, .. } = self;
+        let Self { pool, tally, events, digests, .. } = self;
         let place = events.len();
-        framers[side as usize].gap(at, &gap, pool, &mut Sink { tally, events, conversation: c, side });
+        framers[side as usize].gap(
+            at,
+            &gap,
+            pool,
+            &mut Sink { tally, events, conversation: c, side, digests: *digests },
+        );
         self.found(place, at, c, s, side);
         Action::Deliver
     }
@@ -290,9 +306,13 @@ impl StreamHandler for Connections {
     fn closed(&mut self, at: At, c: &Conversation, s: &mut Connection, reason: CloseReason) {
         for side in Side::BOTH {
             let Some(framers) = &mut s.framers else { break };
-            let Self { pool, tally, events, .. } = self;
+            let Self { pool, tally, events, digests, .. } = self;
             let place = events.len();
-            framers[side as usize].finish(at, pool, &mut Sink { tally, events, conversation: c, side });
+            framers[side as usize].finish(
+                at,
+                pool,
+                &mut Sink { tally, events, conversation: c, side, digests: *digests },
+            );
             self.found(place, at, c, s, side);
         }
         if s.announced {
@@ -303,9 +323,10 @@ impl StreamHandler for Connections {
     fn revived(&mut self, at: At, c: &Conversation, s: &mut Connection) {
         if let Some(framers) = &mut s.framers {
             // The remaining holes were given up when the RST was believed, so the place is not known for sure.
-            let Self { pool, tally, events, .. } = self;
+            let Self { pool, tally, events, digests, .. } = self;
             for side in Side::BOTH {
-                framers[side as usize].doubt(pool, &mut Sink { tally, events, conversation: c, side });
+                framers[side as usize]
+                    .doubt(pool, &mut Sink { tally, events, conversation: c, side, digests: *digests });
             }
         }
         if s.announced {
@@ -320,12 +341,21 @@ impl StreamHandler for Connections {
     }
 }
 
+/// What the series are made of, for a message that decoded.
+fn digest_of(body: &Result<Body, DecodeError>, payload: &[u8]) -> Option<Box<Digest>> {
+    match body {
+        Ok(Body::Tx(tx)) => digest::of(payload, tx).ok().map(|d| Box::new(Digest::Tx(d))),
+        _ => None,
+    }
+}
+
 /// Decodes framed messages into events.
 struct Sink<'a> {
     tally: &'a mut Tally<Trouble>,
     events: &'a mut Vec<Event>,
     conversation: &'a Conversation,
     side: Side,
+    digests: bool,
 }
 
 impl MessageSink for Sink<'_> {
@@ -364,6 +394,7 @@ impl MessageSink for Sink<'_> {
             missing: raw.missing,
             first: raw.first,
             offset: raw.offset,
+            digest: if self.digests && raw.checksum_valid { digest_of(&body, raw.payload) } else { None },
             body,
             trailing,
         };

@@ -26,7 +26,7 @@ const BACK: Side = Side::High;
 
 impl Lab {
     fn new(evidence: RoleEvidence, port: u16, more: &[[u8; 4]]) -> Self {
-        let mut handler = Connections::new(Magics::new(more), [8333, 18_444].into());
+        let mut handler = Connections::new(Magics::new(more), [8333, 18_444].into(), true);
         let c = Conversation {
             id: PacketIndex(7),
             endpoints: [([10, 0, 0, 1], 50_000).into(), ([10, 0, 0, 2], port).into()],

@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::command::Command;
+use super::digest::TxDigest;
 use super::read::DecodeError;
 use super::transport::Transport;
 use crate::flow::{At, CloseReason, Conversation, DirectionStats, PacketIndex, Side};
@@ -36,6 +37,15 @@ pub struct Message {
     pub body: Result<Body, DecodeError>,
     /// Payload bytes beyond the contents.
     pub trailing: u32,
+    /// What the series of the node are made of; absent when nobody wants those.
+    pub digest: Option<Box<Digest>>,
+}
+
+/// The contents of a message as the node stage needs them.
+#[derive(Clone, Debug)]
+pub enum Digest {
+    /// A transaction.
+    Tx(TxDigest),
 }
 
 /// What happened on a connection.

@@ -301,10 +301,10 @@ impl Framer {
     fn body<'b>(&mut self, input: &'b [u8], a: &mut Around<'_, impl MessageSink>) -> &'b [u8] {
         let State::Body(body) = &mut self.state else { return input };
         let n = input.len().min((body.header.length - body.got) as usize);
-        if let Some(ticket) = &body.ticket {
-            if !a.pool.extend(ticket, &input[..n], body.header.length as usize, a.place.at.index) {
-                body.ticket = None; // given up for the pool's cap; the rest is skipped by arithmetic
-            }
+        let total = body.header.length as usize;
+        let kept = body.ticket.as_ref().is_some_and(|t| a.pool.extend(t, &input[..n], total, a.place.at.index));
+        if !kept {
+            body.ticket = None; // given up for the pool's cap; the rest is skipped by arithmetic
         }
         body.got += n as u32;
         if body.got >= body.header.length {

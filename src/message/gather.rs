@@ -7,8 +7,8 @@
 
 use crate::flow::PacketIndex;
 
-/// Memory for gathered messages in one partition, bytes: two of the largest messages.
-pub const GATHER_CAP: usize = 8 * 1024 * 1024;
+/// Memory for gathered messages in one partition, bytes: one of the largest messages, and some.
+pub const GATHER_CAP: usize = 5 * 1024 * 1024;
 /// Emptied buffers of a kind kept for the next message.
 const SPARE: usize = 2;
 /// Larger buffers are handed out again only to a message of which as much has arrived, bytes: a sender
@@ -198,7 +198,7 @@ mod tests {
     fn a_large_buffer_is_handed_out_again_only_to_what_has_arrived() {
         let mut pool = GatherPool::new(GATHER_CAP);
         let block = pool.start(PacketIndex(1));
-        assert!(pool.extend(&block, &[0; 3_000_000], 3_000_000, PacketIndex(1)));
+        assert!(pool.extend(&block, &vec![0; 3_000_000], 3_000_000, PacketIndex(1)));
         pool.abandon(&block);
         // Claims 4 MB and sends a byte: gets no 3 MB for it.
         let trickle = pool.start(PacketIndex(2));
@@ -206,8 +206,8 @@ mod tests {
         assert!(pool.allocated() <= FIRST);
         // The next block gets them, with what it had.
         let block = pool.start(PacketIndex(3));
-        assert!(pool.extend(&block, &[7; 60_000], 2_500_000, PacketIndex(3)));
-        assert!(pool.extend(&block, &[8; 60_000], 2_500_000, PacketIndex(4)));
+        assert!(pool.extend(&block, &vec![7; 60_000], 2_500_000, PacketIndex(3)));
+        assert!(pool.extend(&block, &vec![8; 60_000], 2_500_000, PacketIndex(4)));
         assert!(pool.allocated() >= 3_000_000);
         let bytes = pool.bytes(&block).unwrap();
         assert_eq!((bytes.len(), bytes[59_999], bytes[60_000]), (120_000, 7, 8));

@@ -4,7 +4,7 @@
 //! checksum, before `version` and `verack` messages of nodes from before
 //! 20 February 2012.
 
-use super::command::field_name;
+use super::command::{Command, field_name};
 
 /// Bytes of a header.
 pub const HEADER: usize = 24;
@@ -60,7 +60,8 @@ impl Header {
     /// Checks command and length.
     #[inline]
     pub fn check(&self) -> Result<(), NotAHeader> {
-        if field_name(&self.command).is_none() {
+        // A known command is valid; the others are few.
+        if !Command::from_field(&self.command).is_known() && field_name(&self.command).is_none() {
             Err(NotAHeader::Command)
         } else if self.length > MAX_PAYLOAD {
             Err(NotAHeader::Length)

@@ -5,17 +5,23 @@
 //! Lists (inventory, addresses, headers, transactions) stay in the payload
 //! and are walked there by the `entries` functions of their modules.
 //!
+//! [`digest`] and [`block_digest`] keep of transactions and blocks what the
+//! node stage needs, with [`script`] (types of outputs), [`standard`] (policy)
+//! and [`merkle`].
+//!
 //! From streams to messages: [`transport`] (v1, v2 or neither), [`header`],
 //! [`framer`] with [`gather`] and [`resync`], [`connections`] (the handler of
 //! the flow stage), [`event`] (what goes on to the node).
 
 pub mod addr;
 pub mod block;
+pub mod block_digest;
 pub mod bloom;
 pub mod body;
 pub mod command;
 pub mod compact;
 pub mod connections;
+pub mod digest;
 pub mod event;
 pub mod fields;
 pub mod filters;
@@ -27,12 +33,15 @@ pub mod headers;
 pub mod info;
 pub mod inventory;
 pub mod legacy;
+pub mod merkle;
 pub mod network;
 pub mod package;
 pub mod ping;
 pub mod read;
 pub mod recon;
 pub mod resync;
+pub mod script;
+pub mod standard;
 pub mod text;
 pub mod transport;
 pub mod trouble;

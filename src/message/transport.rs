@@ -50,7 +50,7 @@ impl Transport {
     }
 }
 
-/// Bytes of a v2 key (BIP 324: ElligatorSwift encoding of a public key).
+/// Bytes of a v2 key (BIP 324: `ElligatorSwift` encoding of a public key).
 pub const V2_KEY: u64 = 64;
 /// Bytes by which a v1 connection is told (BIP 324 section "Handshake").
 const PREFIX: usize = 16;

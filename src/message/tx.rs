@@ -9,9 +9,9 @@ use super::hash::{Hash256, sha256d, sha256d_of_parts};
 use super::read::{DecodeError, MAX_SIZE, Reader, Reason};
 
 /// Fewest bytes of an input: outpoint, empty script, sequence.
-const MIN_INPUT: usize = 36 + 1 + 4;
+pub(super) const MIN_INPUT: usize = 36 + 1 + 4;
 /// Fewest bytes of an output: value, empty script.
-const MIN_OUTPUT: usize = 8 + 1;
+pub(super) const MIN_OUTPUT: usize = 8 + 1;
 /// Fewest bytes of a transaction.
 pub(super) const MIN_TX: usize = 4 + 1 + 1 + 4;
 const LIMIT: usize = MAX_SIZE as usize;

@@ -42,6 +42,8 @@ pub struct Connection {
     pub stats: [DirectionStats; 2],
     /// By sender.
     pub said: [Said; 2],
+    /// It is Bitcoin and touches no watched node: counted.
+    pub is_unattributed: bool,
     /// The watched nodes at its ends.
     pub nodes: [Option<Attribution>; 2],
     /// What it adds to the gauges of its nodes now.
@@ -62,6 +64,7 @@ impl Connection {
             ended: None,
             stats: Default::default(),
             said: Default::default(),
+            is_unattributed: false,
             nodes: [None; 2],
             counted: Default::default(),
             counted_as: None,

@@ -5,12 +5,15 @@
 //! what can be done in the workers is done there.
 //!
 //! Reading order: [`spec`] and [`watch`] (which end is the node), [`connection`],
-//! [`totals`] (sums and gauges of one node), [`view`] (the entry point), [`report`].
+//! [`totals`] (sums and gauges of one node),
+//! [`transactions`], [`view`] (the entry point), [`report`].
 
 pub mod connection;
+mod learn;
 pub mod report;
 pub mod spec;
 pub mod totals;
+pub mod transactions;
 pub mod view;
 pub mod watch;
 

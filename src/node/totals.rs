@@ -2,9 +2,11 @@
 
 use super::connection::Connection;
 use super::report::{ConnectionReport, LISTED, largest};
+use super::transactions::Transactions;
 use super::view::Direction;
 use crate::flow::{DirectionStats, Side};
 use crate::message::command::COMMANDS;
+use crate::message::digest::TxDigest;
 use crate::message::network::Network;
 use crate::message::transport::Transport;
 use crate::message::version::Version;
@@ -12,7 +14,7 @@ use crate::series::msg::PerCommand;
 use crate::series::peers::Gauges;
 use crate::series::visibility::Share;
 use crate::series::{Point, Value, bandwidth, id, msg, peers, visibility};
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,10 +23,12 @@ pub const USER_AGENTS: usize = 500;
 /// What stands for user agents beyond the cap.
 pub const OTHER: &str = "other";
 /// Nanoseconds in a day.
-const DAY: i64 = 86_400 * crate::time::SECOND;
+const DAY: i64 = 86_400 * SECOND;
 /// Names of unknown commands kept; the others are counted under [`OTHER`].
 pub const UNKNOWN_NAMES: usize = 64;
 
+/// Connections of unknown nodes that wait at most.
+pub const REMEMBERED_STRANGERS: usize = 20_000;
 /// Networks kept.
 const NETWORKS: usize = 8;
 
@@ -75,6 +79,8 @@ impl Messages {
 pub struct Node {
     /// Its name.
     pub name: Arc<str>,
+    /// Whether the name is final: points are not written before.
+    pub named: bool,
     /// Bytes to it.
     pub recv: DirectionStats,
     /// Bytes from it.
@@ -89,6 +95,8 @@ pub struct Node {
     pub shares: [Share; 4],
     /// Messages whose payload did not decode, truncated ones, wrong checksums.
     pub faulty: u64,
+    /// Transactions that it received or sent.
+    pub transactions: Transactions,
     /// Networks of its readable connections, by magic.
     pub networks: Vec<Network>,
     /// Names of unknown commands.
@@ -106,9 +114,10 @@ pub struct Node {
 
 impl Node {
     /// A node of which nothing was seen.
-    pub fn new(name: Arc<str>) -> Self {
+    pub fn new(name: Arc<str>, named: bool) -> Self {
         Self {
             name,
+            named,
             recv: DirectionStats::default(),
             sent: DirectionStats::default(),
             messages: Default::default(),
@@ -116,6 +125,7 @@ impl Node {
             gauges: Gauges::default(),
             shares: Default::default(),
             faulty: 0,
+            transactions: Transactions::default(),
             networks: Vec::new(),
             unknown: BTreeMap::new(),
             agents: BTreeSet::new(),
@@ -200,11 +210,24 @@ impl Node {
         self.point(id::PEERS, time, peers::event(direction, &agent, version, connection))
     }
 
+    /// The points of a transaction in a `tx` message: those of its first sight, none later.
+    pub fn transaction(&mut self, time: Timestamp, digest: &TxDigest) -> Vec<Point> {
+        if !self.transactions.first_sight(&digest.tx.wtxid) {
+            return Vec::new();
+        }
+        let mut last = self.last_event;
+        let points = self.transactions.points(&self.name, digest, || {
+            last = after(last, time);
+            last
+        });
+        self.last_event = last;
+        points
+    }
+
     /// `time`, or as much later as it takes to be alone.
     fn event_time(&mut self, time: Timestamp) -> Timestamp {
-        let time = if time > self.last_event { time } else { self.last_event.plus(1) };
-        self.last_event = time;
-        time
+        self.last_event = after(self.last_event, time);
+        self.last_event
     }
 
     fn point(&self, series: usize, time: Timestamp, values: Vec<Value>) -> Point {
@@ -228,6 +251,11 @@ impl Node {
             out.push(self.point(id::VISIBILITY, time, visibility::values(name, share)));
         }
     }
+}
+
+/// `time`, or the first one after `last`; a wild time before does not drag the others along.
+fn after(last: Timestamp, time: Timestamp) -> Timestamp {
+    if (0..SECOND).contains(&last.since(time)) { last.plus(1) } else { time }
 }
 
 fn add(sum: &mut DirectionStats, growth: &DirectionStats) {

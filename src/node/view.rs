@@ -1,6 +1,7 @@
 //! The node stage: events in, messages and points out.
 
 use super::connection::Connection;
+use super::learn::{Learner, Pending};
 use super::report::{ConnectionReport, Report};
 use super::spec::NodeSpec;
 use super::totals::{Node, growth, place};
@@ -8,7 +9,7 @@ use super::watch::Watch;
 use crate::flow::{At, CloseReason, Conversation, DirectionStats, PacketIndex};
 use crate::message::body::Body;
 use crate::message::command::Command;
-use crate::message::event::{Event, Message, What};
+use crate::message::event::{Digest, Event, Message, What};
 use crate::message::network::Network;
 use crate::message::transport::Transport;
 use crate::series::sensor::{self, Counters};
@@ -18,8 +19,6 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// Events kept at most while the nodes are being found.
-const LEARN_EVENTS: usize = 100_000;
 /// Capture time for finding the nodes in files, ns.
 pub const LEARN_FILES: i64 = 60 * SECOND;
 /// The same where somebody watches: a pipe, a file that grows, ns.
@@ -94,84 +93,108 @@ pub trait Output {
     fn interval(&mut self, points: Vec<Point>);
 }
 
-/// Held back until the nodes are found.
-enum Pending {
-    Event(Box<Event>),
-    Tick(Timestamp, Box<Counters>),
-}
-
-struct Learning {
-    pending: VecDeque<Pending>,
-    connections: HashMap<PacketIndex, (Conversation, bool)>,
-    since: Option<Timestamp>,
-}
-
 /// The watched nodes and their connections.
 pub struct View {
     config: Config,
     watch: Watch,
-    learning: Option<Learning>,
+    learner: Learner,
     connections: HashMap<PacketIndex, Connection, ahash::RandomState>,
     ended: VecDeque<(Timestamp, PacketIndex)>,
     attempts: VecDeque<(Timestamp, IpAddr, SocketAddr)>,
     nodes: Vec<Node>,
     counters: Counters,
     unattributed: u64,
+    /// End of the running interval, and of the last one that was closed.
+    interval_end: Option<Timestamp>,
+    closed: Option<Timestamp>,
 }
 
 impl View {
     /// Nothing seen yet.
     pub fn new(config: Config) -> Self {
         let watch = Watch::new(config.nodes.clone());
-        let learning = (!watch.is_given()).then(|| Learning {
-            pending: VecDeque::new(),
-            connections: HashMap::new(),
-            since: None,
-        });
-        let nodes = watch.nodes().iter().map(|w| Node::new(Arc::clone(&w.name))).collect();
+        let nodes = watch.nodes().iter().map(|w| Node::new(Arc::clone(&w.name), w.is_named())).collect();
         Self {
             config,
             watch,
-            learning,
+            learner: Learner::default(),
             connections: HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4)),
             ended: VecDeque::new(),
             attempts: VecDeque::new(),
             nodes,
             counters: Counters::default(),
             unattributed: 0,
+            interval_end: None,
+            closed: None,
         }
     }
 
     /// Takes the next event.
     pub fn event(&mut self, event: Event, out: &mut impl Output) {
-        let Some(learning) = &mut self.learning else { return self.apply(&event, out) };
-        let time = event.at.time;
-        learning.learn(&event, &self.config.ports);
-        learning.pending.push_back(Pending::Event(Box::new(event)));
-        let since = *learning.since.get_or_insert(time);
-        if learning.pending.len() >= LEARN_EVENTS || time.since(since) >= self.config.learn {
-            self.learned(out);
+        if self.watch.is_given() || !self.is_strange(&event) {
+            return self.apply(&event, out);
         }
+        let time = event.at.time;
+        self.learner.hold(event);
+        self.decide(time, out);
+    }
+
+    /// Whether an event waits until it is known which end of its connection is a watched node.
+    fn is_strange(&mut self, event: &Event) -> bool {
+        if self.learner.holds(event.connection) {
+            return true;
+        }
+        let conversation = match &event.what {
+            What::Established(c) if self.has_bitcoin_port(c) => **c,
+            What::Transport(Transport::V1(_)) => match self.connections.get(&event.connection) {
+                Some(c) if c.nodes[0].is_none() => c.conversation,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        let strange = self.watch.attribute(&conversation)[0].is_none() && self.watch.has_room();
+        if strange {
+            self.learner.stranger(&conversation);
+        }
+        strange
+    }
+
+    fn has_bitcoin_port(&self, c: &Conversation) -> bool {
+        c.endpoints.iter().any(|e| self.config.ports.binary_search(&e.port()).is_ok())
+    }
+
+    /// Whether [`View::tick`] needs counters at `time`: making them costs more than the tick.
+    pub fn wants_counters(&self, time: Timestamp) -> bool {
+        self.holds_ticks() || self.interval_end.is_none_or(|end| time >= end)
+    }
+
+    /// Ticks wait with the first strangers, so that nothing is counted in a later interval than it was seen in.
+    fn holds_ticks(&self) -> bool {
+        self.nodes.is_empty() && !self.learner.is_idle()
     }
 
     /// One second of capture time has passed, all of whose events were taken.
-    pub fn tick(&mut self, time: Timestamp, counters: Counters, out: &mut impl Output) {
-        match &mut self.learning {
-            Some(learning) if !learning.pending.is_empty() => {
-                learning.pending.push_back(Pending::Tick(time, Box::new(counters)));
-                if learning.since.is_some_and(|since| time.since(since) >= self.config.learn) {
-                    self.learned(out);
-                }
-            }
-            _ => self.apply_tick(time, counters, out),
+    pub fn tick(&mut self, time: Timestamp, counters: Option<Counters>, out: &mut impl Output) {
+        if self.holds_ticks() {
+            self.learner.hold_tick(time, counters.unwrap_or_default());
+        } else {
+            self.apply_tick(time, counters, out);
+        }
+        if !self.learner.is_idle() {
+            self.decide(time, out);
         }
     }
 
     /// The capture ends at `time`: the running interval is closed there.
     pub fn finish(&mut self, time: Timestamp, counters: Counters, out: &mut impl Output) {
-        self.learned(out);
+        self.find_nodes(out);
         self.counters = counters;
-        self.close_interval(time, out);
+        for node in &mut self.nodes {
+            node.named = true;
+        }
+        // A point of its own also when the last frame lies on the border of an interval.
+        let end = self.closed.map_or(time, |closed| time.max(closed.plus(1)));
+        self.close_interval(end, out);
     }
 
     /// What was seen, for people.
@@ -179,20 +202,30 @@ impl View {
         Report::new(&self.nodes, &self.connections, &self.counters, self.unattributed)
     }
 
-    /// The nodes are to be found now: everything held back goes its way.
-    fn learned(&mut self, out: &mut impl Output) {
-        let Some(learning) = self.learning.take() else { return };
-        let mut known: Vec<_> =
-            learning.connections.values().filter(|(_, bitcoin)| *bitcoin).map(|(c, _)| *c).collect();
-        known.sort_unstable_by_key(|c| c.id);
-        self.watch.find(&known);
-        for w in &self.watch.nodes()[self.nodes.len()..] {
-            self.nodes.push(Node::new(Arc::clone(&w.name)));
+    fn decide(&mut self, now: Timestamp, out: &mut impl Output) {
+        if self.learner.is_due(now, self.config.learn, self.config.learn <= LEARN_WATCHED) {
+            self.find_nodes(out);
         }
-        for pending in learning.pending {
+    }
+
+    /// The nodes among the strangers are found now: everything held back goes its way.
+    fn find_nodes(&mut self, out: &mut impl Output) {
+        let (strangers, pending) = self.learner.take();
+        self.watch.find(&strangers);
+        for w in &self.watch.nodes()[self.nodes.len()..] {
+            self.nodes.push(Node::new(Arc::clone(&w.name), true));
+        }
+        // Connections that were no strangers, since they are not Bitcoin, may touch a node all the same.
+        let mut others: Vec<_> =
+            self.connections.iter().filter(|(_, c)| c.nodes[0].is_none()).map(|(id, _)| *id).collect();
+        others.sort_unstable();
+        for id in others {
+            self.take_up(id);
+        }
+        for pending in pending {
             match pending {
                 Pending::Event(event) => self.apply(&event, out),
-                Pending::Tick(time, counters) => self.apply_tick(time, *counters, out),
+                Pending::Tick(time, counters) => self.apply_tick(time, Some(*counters), out),
             }
         }
     }
@@ -202,10 +235,9 @@ impl View {
         let time = event.at.time;
         match &event.what {
             What::Established(conversation) => {
-                let port = conversation.endpoints.iter().any(|e| self.config.ports.binary_search(&e.port()).is_ok());
+                let port = self.has_bitcoin_port(conversation);
                 self.connections.insert(id, Connection::new(**conversation, time, port));
-                self.attribute(id);
-                self.recount(id);
+                self.take_up(id);
             }
             What::Transport(transport) => self.transport(id, *transport, time),
             What::Message(message) => self.message(id, event.at, message, out),
@@ -221,25 +253,36 @@ impl View {
         }
     }
 
-    /// Decides to which nodes a connection belongs, once it is known to be Bitcoin or touches a known node.
-    fn attribute(&mut self, id: PacketIndex) {
+    /// Counts a connection for the nodes that it touches, with all that it has carried so far.
+    fn take_up(&mut self, id: PacketIndex) {
         let Some(c) = self.connections.get_mut(&id) else { return };
-        if c.nodes[0].is_some() {
-            return;
-        }
         c.nodes = self.watch.attribute(&c.conversation);
-        if c.nodes[0].is_none() && c.is_bitcoin() {
-            if self.watch.add(&c.conversation) {
-                c.nodes = self.watch.attribute(&c.conversation);
-                self.nodes.extend(self.watch.nodes().last().map(|w| Node::new(Arc::clone(&w.name))));
-            } else {
-                self.unattributed += 1;
+        if c.nodes[0].is_none() && c.is_bitcoin() && !c.is_unattributed {
+            c.is_unattributed = true;
+            self.unattributed += 1;
+        }
+        for (node, side) in c.nodes.into_iter().flatten() {
+            let (sent, recv) = (c.stats[side as usize], c.stats[side.other() as usize]);
+            self.nodes[node].shares[place(c.transport)].carry(&recv, &sent);
+            if c.is_bitcoin() {
+                self.nodes[node].recv_sent(&recv, &sent);
             }
         }
+        self.name_nodes(id);
+        self.recount(id);
+    }
+
+    /// A node given without name and port has its name from its first Bitcoin connection.
+    fn name_nodes(&mut self, id: PacketIndex) {
+        let Some(c) = self.connections.get(&id).filter(|c| c.is_bitcoin()) else { return };
         for (node, side) in c.nodes.iter().flatten() {
             let ports = &self.config.ports;
-            self.nodes[*node].name =
-                self.watch.name_by(*node, &c.conversation, *side, |p| ports.binary_search(&p).is_ok());
+            let name = self.watch.name_by(*node, &c.conversation, *side, |p| ports.binary_search(&p).is_ok());
+            self.nodes[*node].name = name;
+            self.nodes[*node].named = true;
+            if let Some(network) = c.transport.network() {
+                self.nodes[*node].network(network);
+            }
         }
     }
 
@@ -247,24 +290,22 @@ impl View {
         let Some(c) = self.connections.get_mut(&id) else { return };
         let (before, counted_before) = (c.transport, c.is_bitcoin());
         c.transport = transport;
-        let fresh = c.nodes[0].is_none();
-        self.attribute(id);
-        let Some(c) = self.connections.get_mut(&id) else { return };
-        // What was counted under another transport, or not at all, moves.
-        for (node, side) in c.nodes.into_iter().flatten() {
-            let node = &mut self.nodes[node];
-            let (sent, recv) = (c.stats[side as usize], c.stats[side.other() as usize]);
-            if !fresh {
+        if c.nodes[0].is_none() {
+            self.take_up(id);
+        } else {
+            // What was counted under another transport, or not at all, moves.
+            for (node, side) in c.nodes.into_iter().flatten() {
+                let node = &mut self.nodes[node];
+                let (sent, recv) = (c.stats[side as usize], c.stats[side.other() as usize]);
                 node.shares[place(before)].give_up(&recv, &sent);
+                node.shares[place(transport)].carry(&recv, &sent);
+                if !counted_before && c.is_bitcoin() {
+                    node.recv_sent(&recv, &sent);
+                }
             }
-            if let Some(network) = transport.network() {
-                node.network(network);
-            }
-            node.shares[place(transport)].carry(&recv, &sent);
-            if (fresh || !counted_before) && c.is_bitcoin() {
-                node.recv_sent(&recv, &sent);
-            }
+            self.name_nodes(id);
         }
+        let Some(c) = self.connections.get(&id) else { return };
         let ends = c.conversation.endpoints;
         let (initiator, responder) =
             (ends[c.conversation.initiator as usize], ends[c.conversation.initiator.other() as usize]);
@@ -285,14 +326,18 @@ impl View {
 
     fn message(&mut self, id: PacketIndex, at: At, message: &Message, out: &mut impl Output) {
         let Some(c) = self.connections.get_mut(&id) else { return };
-        if let Ok(Body::Version(v)) = &message.body {
+        // Nodes drop a message with a wrong checksum, and any `version` after the first.
+        let valid = message.checksum_valid && !message.truncated;
+        let version = match &message.body {
+            Ok(Body::Version(v)) if valid && !c.said[message.side as usize].version => Some(v),
+            _ => None,
+        };
+        if let Some(v) = version {
             c.version(message.side, v);
         }
         let filters = [Command::FILTERLOAD, Command::GETCFILTERS, Command::GETCFHEADERS, Command::GETCFCHECKPT];
-        let says = filters.contains(&message.command) || matches!(message.body, Ok(Body::Version(_)));
-        if filters.contains(&message.command) {
-            c.said[message.side as usize].filters = true;
-        }
+        let filters = valid && filters.contains(&message.command);
+        c.said[message.side as usize].filters |= filters;
         for (node, side) in c.nodes.into_iter().flatten() {
             let direction = if message.side == side { Direction::Sent } else { Direction::Recv };
             let peer = c.conversation.endpoints[side.other() as usize];
@@ -300,14 +345,17 @@ impl View {
             let bytes = u64::from(message.payload_bytes) + u64::from(message.header_bytes);
             node.message(direction, message.command.index(), bytes, message.unknown_name.as_deref());
             node.faulty += u64::from(message.body.is_err() || message.truncated || !message.checksum_valid);
-            if let (Ok(Body::Version(v)), Direction::Recv) = (&message.body, direction) {
+            if let (Some(v), Direction::Recv) = (version, direction) {
                 let inbound = c.conversation.initiator != side;
                 out.point(node.version_point(at.time, inbound, v, id.0));
+            }
+            if let Some(Digest::Tx(digest)) = message.digest.as_deref() {
+                node.transaction(at.time, digest).into_iter().for_each(|p| out.point(p));
             }
             let network = c.transport.network();
             out.message(&SeenMessage { at, connection: id, node: &node.name, peer, direction, network, message });
         }
-        if says {
+        if version.is_some() || filters {
             self.recount(id);
         }
     }
@@ -318,9 +366,6 @@ impl View {
         c.stats = *stats;
         for (node, side) in c.nodes.into_iter().flatten() {
             self.nodes[node].grow(c, side, &grown, c.transport);
-        }
-        if let Some(ended) = c.ended {
-            self.note_attempt(id, ended);
         }
     }
 
@@ -337,6 +382,7 @@ impl View {
     fn end(&mut self, id: PacketIndex, time: Timestamp) {
         let Some(c) = self.connections.get_mut(&id) else { return };
         c.ended = Some(time);
+        self.note_attempt(id, time);
         self.ended.push_back((time, id));
         if self.ended.len() > REMEMBERED {
             self.forget_oldest();
@@ -352,12 +398,9 @@ impl View {
             return;
         }
         let ends = c.conversation.endpoints;
-        let attempt = (ended, ends[initiator as usize].ip(), ends[initiator.other() as usize]);
-        if !self.attempts.contains(&attempt) {
-            self.attempts.push_back(attempt);
-            if self.attempts.len() > ATTEMPTS {
-                self.attempts.pop_front();
-            }
+        self.attempts.push_back((ended, ends[initiator as usize].ip(), ends[initiator.other() as usize]));
+        if self.attempts.len() > ATTEMPTS {
+            self.attempts.pop_front();
         }
     }
 
@@ -394,45 +437,31 @@ impl View {
         }
     }
 
-    fn apply_tick(&mut self, time: Timestamp, counters: Counters, out: &mut impl Output) {
-        self.counters = counters;
+    fn apply_tick(&mut self, time: Timestamp, counters: Option<Counters>, out: &mut impl Output) {
         while self.ended.front().is_some_and(|(t, _)| time.since(*t) > REMEMBER) {
             self.forget_oldest();
         }
-        if time.nanos().rem_euclid(self.config.interval) == 0 {
-            self.close_interval(time, out);
+        let length = self.config.interval;
+        let end = *self.interval_end.get_or_insert(time.plus(length - 1).floor(length));
+        if time < end {
+            return;
         }
+        if let Some(counters) = counters {
+            self.counters = counters;
+        }
+        // After a silence the interval closes where it ended, not where the next frame is.
+        self.close_interval(end, out);
+        self.closed = Some(end);
+        self.interval_end = Some(time.floor(length).plus(length));
     }
 
     fn close_interval(&mut self, time: Timestamp, out: &mut impl Output) {
         let mut points = Vec::new();
-        for node in &mut self.nodes {
+        for node in self.nodes.iter_mut().filter(|n| n.named) {
             node.close_interval(time, &mut points);
         }
         points.push(Point { series: id::SENSOR, time, node: "".into(), values: sensor::values(&self.counters) });
         out.interval(points);
-    }
-}
-
-impl Learning {
-    fn learn(&mut self, event: &Event, ports: &[u16]) {
-        match &event.what {
-            What::Established(c) => {
-                let bitcoin = c.endpoints.iter().any(|e| ports.binary_search(&e.port()).is_ok());
-                self.connections.insert(event.connection, (**c, bitcoin));
-            }
-            What::Transport(transport) => {
-                if let Some(c) = self.connections.get_mut(&event.connection) {
-                    // A web server on a Bitcoin port makes no node, a v1 message on any port does.
-                    c.1 = match transport {
-                        Transport::V1(_) => true,
-                        Transport::NotBitcoin => false,
-                        _ => c.1,
-                    };
-                }
-            }
-            _ => {}
-        }
     }
 }
 

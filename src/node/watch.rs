@@ -2,8 +2,8 @@
 //!
 //! Given by the user, or found: the endpoint that most Bitcoin connections
 //! share is a node; of the connections that do not touch it, again the
-//! endpoint that most share, until none is left. A connection that comes later
-//! and touches no known node makes its responder one.
+//! endpoint that most share, until none is left. For connections that come
+//! later and touch no known node that is done again.
 
 use super::spec::NodeSpec;
 use crate::flow::{Conversation, Side};
@@ -34,6 +34,13 @@ struct Endpoint {
 impl Endpoint {
     fn is(&self, end: SocketAddr) -> bool {
         self.ip == end.ip() && self.port.is_none_or(|p| p == end.port())
+    }
+}
+
+impl Watched {
+    /// Whether its name is final.
+    pub fn is_named(&self) -> bool {
+        self.named
     }
 }
 
@@ -90,16 +97,9 @@ impl Watch {
         }
     }
 
-    /// Makes the responder of a connection that touches no node a node; false when there are too many.
-    pub fn add(&mut self, c: &Conversation) -> bool {
-        if self.given || self.nodes.len() >= MAX_NODES {
-            return false;
-        }
-        let responder = c.endpoints[c.initiator.other() as usize];
-        let shared = c.endpoints[0].ip() == c.endpoints[1].ip();
-        let end = Endpoint { ip: responder.ip(), port: shared.then_some(responder.port()) };
-        self.nodes.push(Watched { name: responder.to_string().into(), spec: None, found: Some(end), named: true });
-        true
+    /// Whether another node can be found.
+    pub fn has_room(&self) -> bool {
+        !self.given && self.nodes.len() < MAX_NODES
     }
 
     /// The nodes at the ends of a connection: none, one, or two when both ends are watched.

@@ -105,14 +105,15 @@ fn ipv6_endpoints_and_a_bound_on_nodes() {
     let many: Vec<_> = (0..MAX_NODES as u64 + 10)
         .map(|i| connection(i, &format!("[fd00::{:x}]:40000", i + 1), &format!("[fd01::{:x}]:8333", i + 1)))
         .collect();
-    let mut watch = found(&many);
+    let watch = found(&many);
     assert_eq!(watch.nodes().len(), MAX_NODES);
     assert_eq!(names(&watch)[0], "[fd01::1]:8333");
-    assert!(!watch.add(&connection(99, "10.0.0.1:1", "10.0.0.2:8333")));
-    // A later connection makes its responder a node while there is room.
+    assert!(!watch.has_room());
+    // Later connections make further nodes while there is room; those that are known stay in their place.
     let mut watch = found(&many[..1]);
-    assert!(watch.add(&connection(99, "10.0.0.1:1", "10.0.0.2:8333")));
-    assert_eq!(names(&watch)[1], "10.0.0.2:8333");
+    assert!(watch.has_room());
+    watch.find(&[many[0], connection(99, "10.0.0.1:1", "10.0.0.2:8333")]);
+    assert_eq!(names(&watch), ["[fd01::1]:8333", "10.0.0.2:8333"]);
 }
 
 #[test]
@@ -127,9 +128,7 @@ fn given_nodes_at_one_end_at_both_and_at_none() {
     let none = connection(3, "192.0.2.1:40000", "192.0.2.2:8333");
     assert_eq!(watch.attribute(&none), [None, None]);
     // What the user did not name is not added.
-    let mut watch = watch;
-    assert!(!watch.add(&none));
-    assert_eq!(names(&watch), ["home", "away"]);
+    assert!(!watch.has_room());
 }
 
 #[test]

@@ -9,6 +9,10 @@ pub mod msg;
 pub mod peers;
 pub mod reference;
 pub mod sensor;
+pub mod tx;
+pub mod tx_fees;
+pub mod tx_inputs;
+pub mod tx_outputs;
 pub mod visibility;
 
 use crate::time::Timestamp;
@@ -106,6 +110,12 @@ pub struct Point {
     pub values: Vec<Value>,
 }
 
+impl From<u32> for Value {
+    fn from(n: u32) -> Self {
+        Self::Integer(n.into())
+    }
+}
+
 impl From<u64> for Value {
     /// Counters stay far below 2⁶³; beyond it the largest integer stands.
     fn from(n: u64) -> Self {
@@ -116,6 +126,21 @@ impl From<u64> for Value {
 /// An integer column.
 const fn integer(name: &'static str, kind: Kind, unit: &'static str, help: &'static str) -> Column {
     Column { name, kind_of_value: Type::Integer, kind, unit, tag: false, help }
+}
+
+/// A column of text.
+const fn text(name: &'static str, kind: Kind, help: &'static str) -> Column {
+    Column { name, kind_of_value: Type::Text, kind, unit: "", tag: false, help }
+}
+
+/// A boolean column.
+const fn boolean(name: &'static str, kind: Kind, help: &'static str) -> Column {
+    Column { name, kind_of_value: Type::Boolean, kind, unit: "", tag: false, help }
+}
+
+/// A column of doubles.
+const fn float(name: &'static str, kind: Kind, unit: &'static str, help: &'static str) -> Column {
+    Column { name, kind_of_value: Type::Float, kind, unit, tag: false, help }
 }
 
 /// A tag.
@@ -131,6 +156,11 @@ pub const SERIES: &[Series] = &[
     msg::MSG_SENT,
     msg::MSG_SENT_BYTES,
     peers::PEERS,
+    tx::TX,
+    tx_inputs::TX_INPUTS,
+    tx_outputs::TX_OUTPUTS,
+    tx_fees::TX_FEES,
+    tx_fees::TX_FEE_COVERAGE,
     visibility::VISIBILITY,
     sensor::SENSOR,
 ];
@@ -149,8 +179,21 @@ pub mod id {
     pub const MSG_SENT_BYTES: usize = 4;
     /// `peers`
     pub const PEERS: usize = 5;
+    /// `tx`
+    pub const TX: usize = 6;
+    /// `tx_inputs`
+    pub const TX_INPUTS: usize = 7;
+    /// `tx_outputs`
+    pub const TX_OUTPUTS: usize = 8;
+    /// `tx_fees`
+    pub const TX_FEES: usize = 9;
+    /// `tx_fee_coverage`
+    pub const TX_FEE_COVERAGE: usize = 10;
     /// `visibility`
-    pub const VISIBILITY: usize = 6;
+    pub const VISIBILITY: usize = 11;
     /// `sensor`
-    pub const SENSOR: usize = 7;
+    pub const SENSOR: usize = 12;
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,7 +50,7 @@ const PRAGMAS: [(&str, bool); 19] = [
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// No such file.
-    #[error("{}: there is no such store\nhint: `btcdmon replay` and `btcdmon run` write one with --store FILE.db", .0.display())]
+    #[error("{}: there is no such store\nhint: `btcdmon replay --store FILE.db` writes one", .0.display())]
     NotFound(PathBuf),
     /// The file is no store.
     #[error("{}: this file is not a btcdmon store\nhint: name the file that was given with --store", .0.display())]

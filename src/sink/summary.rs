@@ -8,6 +8,9 @@ use std::io::{self, Write};
 /// Rows of the lists of peers and user agents.
 const ROWS: usize = 10;
 
+/// Nodes shown in full.
+const NODES: usize = 5;
+
 /// How to print.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
@@ -74,23 +77,37 @@ fn indent(text: &str) -> String {
 /// Prints `report`; `filtered` frames were left out by the user's filter.
 pub fn print(out: &mut impl Write, report: &Report, filtered: u64, style: Style) -> io::Result<()> {
     capture(out, &report.capture, filtered, style)?;
-    for node in &report.nodes {
+    let (whole, brief) = report.nodes.split_at(report.nodes.len().min(NODES));
+    for node in whole {
         writeln!(out)?;
         self::node(out, node, style)?;
     }
+    if !brief.is_empty() {
+        writeln!(out, "\n{}", style.heading("More nodes"))?;
+        let rows: Vec<Vec<String>> = brief.iter().map(brief_row).collect();
+        let table = plain_table(&["node", "connections", "received", "sent"], &rows, &[false, true, true, true]);
+        write!(out, "{}", indent(&table))?;
+    }
     if report.nodes.iter().all(|n| n.transports.values().all(|t| t.connections == 0)) {
-        writeln!(out, "\nNo Bitcoin connection was found.{}", hint(report))?;
+        writeln!(out, "\nNo Bitcoin connection of a watched node was found.{}", hint(report))?;
     }
     if report.unattributed_connections > 0 {
         let n = number(report.unattributed_connections);
-        writeln!(out, "\n{n} Bitcoin connections touch no watched node; name the nodes with --node")?;
+        writeln!(out, "\n{n} Bitcoin connections touch no watched node")?;
     }
     losses(out, report, style)
 }
 
+fn brief_row(n: &NodeReport) -> Vec<String> {
+    let seen: u64 = n.transports.values().map(|t| t.connections).sum();
+    vec![n.node.clone(), number(seen), bytes(n.bandwidth.bytes_recv), bytes(n.bandwidth.bytes_sent)]
+}
+
 fn hint(report: &Report) -> &'static str {
     let c = &report.capture;
-    if c.frames == 0 {
+    if report.unattributed_connections > 0 {
+        " Those that there are touch no node named by --node."
+    } else if c.frames == 0 {
         " The capture holds no packets."
     } else if c.frames_used == 0 {
         " No frame held a TCP segment: the frames skipped above tell why."
@@ -129,7 +146,7 @@ fn node(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> {
     let o = &n.open;
     let seen: u64 = n.transports.values().map(|t| t.connections).sum();
     let rows = [
-        ("Connections", format!("{} seen: {}", number(seen), transports.join(", "))),
+        ("Connections", format!("{} seen{}{}", number(seen), if seen > 0 { ": " } else { "" }, transports.join(", "))),
         (
             "Open at the end",
             format!(
@@ -187,7 +204,9 @@ fn message_table(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Resu
         plain_table(&["command", "received", "bytes", "sent", "bytes"], &rows, &[false, true, true, true, true]);
     write!(out, "{}", indent(&table))?;
     if !n.unknown_commands.is_empty() {
-        writeln!(out, "  unknown: {}", super::escape::escape(&list(&n.unknown_commands)))?;
+        // Quoted: peers choose these names.
+        let quoted: Counts = n.unknown_commands.iter().map(|(name, n)| (format!("{name:?}"), *n)).collect();
+        writeln!(out, "  unknown: {}", super::escape::escape(&list(&quoted)))?;
     }
     Ok(())
 }

@@ -98,6 +98,7 @@ pub fn settings(node: Option<&str>, checksums: Checksums) -> Settings {
     Settings {
         ports: Arc::clone(&ports),
         magics: Magics::new(&[]),
+        digests: true,
         checksums,
         limits: Limits::default(),
         node: Config { nodes, interval: 10 * SECOND, ports, learn: btcdmon::node::view::LEARN_FILES },

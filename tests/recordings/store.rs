@@ -22,6 +22,7 @@ fn fill(store: &Path, files: &[PathBuf]) -> Outcome {
         capture: Options::default(),
         settings: settings(None, Checksums::Auto),
         store: Some((store.to_owned(), "test".to_owned())),
+        watched: false,
         quiet: true,
     };
     replay::<io::Sink>(&job, None, &Shutdown::default()).unwrap()

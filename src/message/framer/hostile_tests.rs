@@ -135,7 +135,7 @@ fn piece(claims: bool) -> impl Strategy<Value = Piece> {
         (1_usize..16).prop_map(|n| header("tx", 0, [0; 4])[..n].to_vec()),
         Just(header("block", 4_000_001, [0; 4])),
     ];
-    let claim = if claims { 1 } else { 0 };
+    let claim = u32::from(claims);
     prop_oneof![
         6 => (any::<u8>(), payload).prop_map(|(n, p)| Piece::Message(n, p)),
         1 => garbage.prop_map(Piece::Garbage),

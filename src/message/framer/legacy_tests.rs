@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A `version` payload of 2011: 31900, NODE_NETWORK, a time of that year, two addresses, nonce, no user agent, height.
+/// A `version` payload of 2011: 31900, `NODE_NETWORK`, a time of that year, two addresses, nonce, no user agent, height.
 fn old_version(time: u64) -> Vec<u8> {
     let mut p = 31_900_u32.to_le_bytes().to_vec();
     p.extend(1_u64.to_le_bytes());

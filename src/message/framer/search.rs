@@ -17,15 +17,14 @@ impl Framer {
     ) {
         let known = self.magic;
         let mut scan = Scan::default();
-        let (tail, found) = scan.run(&head[1..], known.as_ref().map_or(&[][..], std::slice::from_ref));
+        let (tail, found) = scan.run(&head[1..], known.as_slice());
         a.sink.trouble(Trouble::ScannedBytes, 1 + scan.take_passed());
-        self.state = match found {
-            None => State::Scan(scan),
-            Some(_) => {
-                let from = head.len() - tail.len() - 4;
-                let place = Place { offset: offset + from as u64, time: first, ..a.place };
-                State::Candidate(Candidate::start(&head[from..], place, HEADER, a.pool))
-            }
+        self.state = if found.is_some() {
+            let from = head.len() - tail.len() - 4;
+            let place = Place { offset: offset + from as u64, time: first, ..a.place };
+            State::Candidate(Candidate::start(&head[from..], place, HEADER, a.pool))
+        } else {
+            State::Scan(scan)
         };
     }
 

@@ -1,0 +1,69 @@
+//! `tx`: an event for each transaction, the first time it is seen in a `tx` message.
+
+use super::Kind::Exact;
+use super::{Cadence, Column, Series, Value, boolean, integer, tag, text};
+use crate::health::Vocabulary as _;
+use crate::message::digest::TxDigest;
+use crate::message::hash::Hash256;
+use crate::message::standard::NonStandard;
+
+/// The description.
+pub const TX: Series = Series {
+    name: "tx",
+    cadence: Cadence::Event,
+    help: "Transactions, the first time each wtxid is seen in a tx message, in either direction.",
+    columns: &COLUMNS,
+};
+
+/// The tag of all series made of transactions.
+pub(super) const TRANSPORT: Column =
+    tag("transport", Exact, "Transport of the connection that brought the transaction: v1.");
+
+const COLUMNS: [Column; 11] = [
+    TRANSPORT,
+    text("txid", Exact, "Hash without witnesses, in display order."),
+    integer("version_num", Exact, "number", "Version of the transaction, unsigned."),
+    integer("tx_size", Exact, "bytes", "Size, witnesses included."),
+    integer("vsize", Exact, "vbytes", "Virtual size: weight / 4, rounded up (BIP 141)."),
+    integer("weight", Exact, "WU", "Weight: three times the size without witnesses and once the size (BIP 141)."),
+    integer("num_inputs", Exact, "inputs", "Number of inputs."),
+    integer("num_outputs", Exact, "outputs", "Number of outputs."),
+    integer("num_op_return_outs", Exact, "outputs", "Outputs of type nulldata: OP_RETURN and pushes only."),
+    boolean(
+        "is_standard",
+        Exact,
+        "Whether the transaction keeps the static rules of policy; prevouts, fee and signatures are not looked at.",
+    ),
+    text(
+        "non_standard_reason",
+        Exact,
+        "The first rule broken: invalid_version_number (not 1 to 3), size_too_large (over 400 000 WU), size_too_small (under 65 bytes without witnesses), then those of tx_inputs, then those of tx_outputs, dust (more than one output).",
+    ),
+];
+
+/// A point's values.
+pub fn values(transport: &str, tx: &TxDigest) -> Vec<Value> {
+    vec![
+        Value::Text(transport.into()),
+        hash(&tx.tx.txid),
+        tx.tx.version.into(),
+        tx.tx.size.into(),
+        tx.tx.vsize().into(),
+        tx.tx.weight.into(),
+        tx.tx.inputs.into(),
+        tx.tx.outputs.into(),
+        Value::from(tx.op_return_outputs() as u64),
+        Value::Boolean(tx.non_standard_reason.is_none()),
+        reason(tx.non_standard_reason),
+    ]
+}
+
+/// A hash in display order.
+pub(super) fn hash(hash: &Hash256) -> Value {
+    Value::Text(hash.to_string().into())
+}
+
+/// The name of `reason`, absent when there is none.
+pub(super) fn reason(reason: Option<NonStandard>) -> Value {
+    reason.map_or(Value::Absent, |r| Value::Text(r.name().into()))
+}
