@@ -3,6 +3,8 @@
 //! `FUZZ_SECONDS` for each target (2 without it); `FUZZ_SEED` for other mutations than those of every run;
 //! `FUZZ_CORPUS=folder` writes the inputs that everything starts from, a folder a target.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test may stop at the first surprise
+
 mod fuzz_seeds;
 
 use btcdmon::fuzz::TARGETS;

@@ -52,10 +52,10 @@ fn streams() -> Vec<Vec<Vec<u8>>> {
                 wire_len: f.data.len() as u32,
                 data: &f.data,
             };
-            if let Ok(s) = decoder.decode(&frame) {
-                if !s.payload.is_empty() {
-                    of.entry((s.src(), s.dst())).or_default().push(s.payload.to_vec());
-                }
+            if let Ok(s) = decoder.decode(&frame)
+                && !s.payload.is_empty()
+            {
+                of.entry((s.src(), s.dst())).or_default().push(s.payload.to_vec());
             }
         }
         let mut of: Vec<_> = of.into_iter().collect();
@@ -131,7 +131,7 @@ fn segments() -> Vec<Vec<u8>> {
     for body in bodies {
         for isn in [[0_u32, 1], [u32::MAX - 50, 0x8000_0000]] {
             let head = [&isn[0].to_le_bytes()[..], &isn[1].to_le_bytes(), &[1]].concat();
-            seeds.push([&head, &open, &body.concat(), &ends].map(|v| v.as_slice()).concat());
+            seeds.push([&head, &open, &body.concat(), &ends].map(Vec::as_slice).concat());
             seeds.push([head, body.concat()].concat());
         }
     }
