@@ -119,7 +119,7 @@ pub fn segments(data: &[u8]) {
         let shift = if what & 8 == 0 { 1 } else { 0x0100_0001 };
         let seq = newest[peer][side].wrapping_add(i32::from(input.u16() as i16).wrapping_mul(shift) as u32);
         let ack = newest[peer][1 - side].wrapping_add(i32::from(input.u16() as i16) as u32);
-        let len = u32::from(input.u16() & 0x3fff);
+        let len = u32::from(input.u16() & 0x0fff);
         let first = if flags.has(Flags::SYN) { seq.wrapping_add(1) } else { seq };
         payload.clear();
         payload.extend((0..len).map(|i| byte_at(first.wrapping_add(i))));

@@ -215,11 +215,10 @@ impl Connections {
         }
         if let (true, Prefix::V1(magic), Some(framers)) =
             (chunk.starts_segment, prefix(chunk.bytes, &self.magics), &mut s.framers)
+            && !self.magics.all().contains(&magic)
         {
-            if !self.magics.all().contains(&magic) {
-                // A network that nobody told us of: its `version` tells its magic here too.
-                framers[side as usize].learn_magic(magic);
-            }
+            // A network that nobody told us of: its `version` tells its magic here too.
+            framers[side as usize].learn_magic(magic);
         }
         let place = self.events.len();
         self.frame(at, c, s, side, (chunk.bytes, chunk.offset, chunk.time));
