@@ -1,6 +1,6 @@
 //! Transactions as the node stage needs them: owned, `Send`, compact.
 //!
-//! [`tx`] digests the payload of a `tx` message in two passes, one that
+//! [`tx()`] digests the payload of a `tx` message in two passes, one that
 //! checks and counts and one that keeps, so that a digest is two exact
 //! allocations and a malformed transaction none. Memory is bounded by the
 //! payload: an input takes 41 bytes of it and 52 here, an output 9 and 16.
