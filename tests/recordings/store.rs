@@ -62,7 +62,11 @@ fn the_same_capture_gives_the_same_store() {
         let store = |what: &str| folder.path().join(format!("{name}-{what}.db"));
         fill(&store("once"), &[capture(name)]);
         let once = dump(&store("once"));
-        assert!(once.iter().all(|(series, rows)| !rows.is_empty() || series.starts_with('_')), "every series has rows");
+        let empty: Vec<_> =
+            once.iter().filter(|(_, rows)| rows.is_empty()).map(|(series, _)| series.as_str()).collect();
+        // In the encrypted recording the blocks whose outputs the readable transactions spend are not readable.
+        let expected: &[&str] = if name == "btcd-v2" { &["tx_fees"] } else { &[] };
+        assert_eq!(empty, expected, "{name}: series without rows");
         // Again into the same store: nothing is there twice.
         fill(&store("once"), &[capture(name)]);
         assert!(once == dump(&store("once")), "{name}: replayed again into the same store");
