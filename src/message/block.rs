@@ -2,9 +2,9 @@
 
 use super::body::Body;
 use super::hash::Hash256;
-use super::headers::HeaderView;
+use super::headers::{Header, HeaderView};
 use super::read::{DecodeError, MAX_SIZE, Reader, compact_len};
-use super::tx::{Input, MIN_TX, Transactions, TxSink, scan};
+use super::tx::{Input, MIN_TX, Output, Transactions, TxSink, scan};
 
 /// The `block` message. Its transactions are walked by [`transactions`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,17 @@ pub struct Block {
     pub weight: u32,
     /// Height in the coinbase (BIP 34).
     pub height: Option<u32>,
+    /// Compact form of the target.
+    pub bits: u32,
+    /// What the coinbase pays, satoshi: subsidy and fees.
+    pub coinbase_value: Option<i64>,
+}
+
+impl Block {
+    /// Its header.
+    pub const fn header(&self) -> Header {
+        Header { hash: self.hash, prev: self.prev, time: self.time, bits: self.bits }
+    }
 }
 
 /// The header at the start of the `payload` of a `block`, `cmpctblock` or `merkleblock`.
@@ -45,20 +56,37 @@ fn begin<'a>(r: &mut Reader<'a>) -> Result<(HeaderView<'a>, usize), DecodeError>
     Ok((header, r.count(MAX_SIZE as usize, MIN_TX, "transactions")?))
 }
 
-/// Keeps the script of the first input.
+/// Keeps of a coinbase the script of its input and the sum of its outputs.
 #[derive(Default)]
-pub(super) struct CoinbaseScript<'a>(Option<&'a [u8]>);
+pub(super) struct Coinbase<'a> {
+    script: Option<&'a [u8]>,
+    value: Option<i64>,
+    invalid: bool,
+}
 
-impl<'a> TxSink<'a> for CoinbaseScript<'a> {
+impl<'a> TxSink<'a> for Coinbase<'a> {
     #[inline]
     fn input(&mut self, index: u32, input: Input<'a>) {
         if index == 0 && input.is_null() {
-            self.0 = Some(input.script);
+            self.script = Some(input.script);
+        }
+    }
+
+    #[inline]
+    fn output(&mut self, _: u32, output: Output<'a>) {
+        match self.value.unwrap_or(0).checked_add(output.value).filter(|_| output.value >= 0) {
+            Some(sum) => self.value = Some(sum),
+            None => self.invalid = true,
         }
     }
 }
 
-impl CoinbaseScript<'_> {
+impl Coinbase<'_> {
+    /// What it pays, satoshi; none for a transaction that is no coinbase or pays what cannot be.
+    pub(super) fn value(&self) -> Option<i64> {
+        self.value.filter(|_| self.script.is_some() && !self.invalid)
+    }
+
     /// The height it starts with, for blocks of version 2 and above (BIP 34).
     ///
     /// Below height 227 931 of the main network the rule was not yet enforced, and a version 2 block
@@ -67,7 +95,7 @@ impl CoinbaseScript<'_> {
         if block_version < 2 {
             return None;
         }
-        bip34_height(self.0?)
+        bip34_height(self.script?)
     }
 }
 
@@ -97,7 +125,7 @@ pub(super) fn decode(r: &mut Reader<'_>, _: &[u8; 32]) -> Result<Body, DecodeErr
     let start = r.offset();
     let (header, count) = begin(r)?;
     let mut stripped = 80 + compact_len(count as u64);
-    let mut coinbase = CoinbaseScript::default();
+    let mut coinbase = Coinbase::default();
     for index in 0..count {
         let tx = if index == 0 { scan(r, &mut coinbase)? } else { scan(r, &mut ())? };
         stripped += tx.stripped_size();
@@ -113,5 +141,7 @@ pub(super) fn decode(r: &mut Reader<'_>, _: &[u8; 32]) -> Result<Body, DecodeErr
         stripped_size: stripped as u32,
         weight: (stripped * 3 + size) as u32,
         height: coinbase.height(header.version()),
+        bits: header.bits(),
+        coinbase_value: coinbase.value(),
     }))
 }

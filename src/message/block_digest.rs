@@ -5,8 +5,8 @@
 //! bounded by the payload: a transaction takes at least 10 bytes of it and 48
 //! here, an outpoint 41 and 36, an output 9 and 16.
 
-use super::block::{Block, CoinbaseScript};
-use super::digest::{OutPoint, TxOutput, value_of};
+use super::block::{Block, Coinbase};
+use super::digest::{OutPoint, TxOutput};
 use super::hash::Hash256;
 use super::headers::HeaderView;
 use super::merkle::{self, MerkleCheck};
@@ -37,8 +37,6 @@ pub struct BlockDigest {
     pub merkle_root: Hash256,
     /// Whether the transactions hash to it.
     pub merkle: MerkleCheck,
-    /// Compact form of the target.
-    pub bits: u32,
     entries: Box<[Entry]>,
     spent: Box<[OutPoint]>,
     outputs: Box<[TxOutput]>,
@@ -97,17 +95,12 @@ impl BlockDigest {
     pub fn coinbase(&self) -> Option<BlockTx<'_>> {
         self.get(0).filter(BlockTx::is_coinbase)
     }
-
-    /// What the coinbase pays, satoshi: subsidy and fees.
-    pub fn coinbase_value(&self) -> Option<i64> {
-        value_of(self.coinbase()?.outputs)
-    }
 }
 
 /// Keeps what is spent and made.
 #[derive(Default)]
 struct Parts<'a> {
-    coinbase: CoinbaseScript<'a>,
+    coinbase: Coinbase<'a>,
     in_coinbase: bool,
     spent: Vec<OutPoint>,
     outputs: Vec<TxOutput>,
@@ -123,7 +116,10 @@ impl<'a> TxSink<'a> for Parts<'a> {
     }
 
     #[inline]
-    fn output(&mut self, _: u32, output: Output<'a>) {
+    fn output(&mut self, index: u32, output: Output<'a>) {
+        if self.in_coinbase {
+            self.coinbase.output(index, output);
+        }
         self.outputs.push((&output).into());
     }
 }
@@ -161,10 +157,11 @@ pub fn block(payload: &[u8]) -> Result<BlockDigest, DecodeError> {
             stripped_size: stripped as u32,
             weight: (stripped * 3 + size) as u32,
             height: parts.coinbase.height(header.version()),
+            bits: header.bits(),
+            coinbase_value: parts.coinbase.value(),
         },
         merkle_root,
         merkle: merkle::check(merkle_root, entries.iter().map(|e| e.txid)),
-        bits: header.bits(),
         entries: entries.into_boxed_slice(),
         spent: parts.spent.into_boxed_slice(),
         outputs: parts.outputs.into_boxed_slice(),

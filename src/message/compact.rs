@@ -1,6 +1,6 @@
 //! Compact blocks (BIP 152): `cmpctblock`, `getblocktxn`, `blocktxn`.
 
-use super::block::CoinbaseScript;
+use super::block::Coinbase;
 use super::body::Body;
 use super::hash::Hash256;
 use super::headers::HeaderView;
@@ -82,7 +82,7 @@ pub(super) fn block(r: &mut Reader<'_>, _: &[u8; 32]) -> Result<Body, DecodeErro
         return Err(Reader::error("transactions", count_at, short_ids + prefilled, MAX_INDEX, Reason::TooMany));
     }
     let mut indexes = Indexes::default();
-    let mut coinbase = CoinbaseScript::default();
+    let mut coinbase = Coinbase::default();
     for n in 0..prefilled {
         let start = r.offset();
         let index = usize::from(indexes.read(r)?);

@@ -1,21 +1,18 @@
 //! Bitcoin connections: the [`StreamHandler`] that turns streams into [`Event`]s.
 
-use super::block_digest;
 use super::body::{self, Body};
 use super::command::{Command, field_name};
-use super::digest;
-use super::event::{Digest, Event, Message, What};
+use super::contents;
+use super::event::{Event, Message, What};
 use super::framer::{Framer, MessageSink, Place, RawMessage};
 use super::gather::{GATHER_CAP, GatherPool};
-use super::merkle::MerkleCheck;
 use super::network::Network;
-use super::read::DecodeError;
 use super::transport::{Magics, OpaqueEvidence, Opening, Prefix, Transport, V2_KEY, prefix};
 use super::trouble::Trouble;
 use crate::flow::handler::RoleEvidence;
 use crate::flow::{Action, At, Chunk, CloseReason, Conversation, DirectionStats, Gap, GapCause, Side, StreamHandler};
 use crate::health::Tally;
-use crate::time::{SECOND, Timestamp};
+use crate::time::Timestamp;
 use std::sync::Arc;
 
 /// What one partition's connections need.
@@ -343,22 +340,6 @@ impl StreamHandler for Connections {
     }
 }
 
-/// Blocks older than this when they are captured are not digested: a node that downloads the chain gets more
-/// outputs than the index of outpoints can hold, and few of them are spent while the sensor looks, ns.
-const RECENT: i64 = 14 * 86_400 * SECOND;
-
-/// What the series are made of, for a message that decoded.
-fn digest_of(body: &Result<Body, DecodeError>, payload: &[u8], now: Timestamp) -> Option<Box<Digest>> {
-    match body {
-        Ok(Body::Tx(tx)) => digest::of(payload, tx).ok().map(|d| Box::new(Digest::Tx(d))),
-        Ok(Body::Block(b)) if now.since(Timestamp::from_parts(b.time.into(), 0)) < RECENT => {
-            let block = block_digest::block(payload).ok().filter(|b| b.merkle == MerkleCheck::Valid);
-            block.map(|b| Box::new(Digest::Block(b)))
-        }
-        _ => None,
-    }
-}
-
 /// Decodes framed messages into events.
 struct Sink<'a> {
     tally: &'a mut Tally<Trouble>,
@@ -392,6 +373,9 @@ impl MessageSink for Sink<'_> {
             self.tally.count(Trouble::UnknownCommand);
             field_name(&raw.header.command).map(Box::from)
         };
+        let digest = (body.as_ref().ok())
+            .filter(|_| self.digests && raw.checksum_valid)
+            .and_then(|body| contents::of(command, body, raw.payload, at.time));
         let message = Message {
             side: self.side,
             command,
@@ -404,7 +388,7 @@ impl MessageSink for Sink<'_> {
             missing: raw.missing,
             first: raw.first,
             offset: raw.offset,
-            digest: if self.digests && raw.checksum_valid { digest_of(&body, raw.payload, at.time) } else { None },
+            digest,
             body,
             trailing,
         };

@@ -252,10 +252,10 @@ fn blocks_as_the_crate_has_them() {
     assert_eq!(d.block.hash.0, b.block_hash().to_byte_array());
     assert_eq!(d.block.prev.0, b.header.prev_blockhash.to_byte_array());
     assert_eq!(d.merkle_root.0, b.header.merkle_root.to_byte_array());
-    assert_eq!((d.block.time, d.bits, d.block.version), (1_700_000_000, 0x1703_4219, 0x2000_0000));
+    assert_eq!((d.block.time, d.block.bits, d.block.version), (1_700_000_000, 0x1703_4219, 0x2000_0000));
     assert_eq!((d.block.size as usize, u64::from(d.block.weight)), (b.total_size(), b.weight().to_wu()));
     assert_eq!((d.block.height, d.block.tx_count, d.merkle), (Some(500_000), 3, MerkleCheck::Valid));
-    assert_eq!(d.coinbase_value(), Some(312_500_000));
+    assert_eq!(d.block.coinbase_value, Some(312_500_000));
     assert_eq!(d.transactions().len(), 3);
     for (ours, t) in d.transactions().zip(&b.txdata) {
         assert_eq!(ours.txid.0, t.compute_txid().to_byte_array());
@@ -288,7 +288,7 @@ fn mutated_blocks() {
     let witness = with(&|b| b.txdata[1].input[1].witness = Witness::from_slice(&[[1]]));
     assert_eq!(witness.merkle, MerkleCheck::Valid, "witnesses are not in the tree");
     let headless = with(&|b| drop(b.txdata.remove(0)));
-    assert_eq!((headless.coinbase(), headless.coinbase_value(), headless.block.height), (None, None, None));
+    assert_eq!((headless.coinbase(), headless.block.coinbase_value, headless.block.height), (None, None, None));
     assert_eq!(with(&|b| b.txdata.clear()).merkle, MerkleCheck::Mismatch);
 }
 

@@ -1,9 +1,8 @@
 //! What crosses from the connections to the node: small digests in capture order.
 
-use super::block_digest::BlockDigest;
 use super::body::Body;
 use super::command::Command;
-use super::digest::TxDigest;
+use super::contents::Digest;
 use super::read::DecodeError;
 use super::transport::Transport;
 use crate::flow::{At, CloseReason, Conversation, DirectionStats, PacketIndex, Side};
@@ -39,16 +38,7 @@ pub struct Message {
     /// Payload bytes beyond the contents.
     pub trailing: u32,
     /// What the series of the node are made of; absent when nobody wants those.
-    pub digest: Option<Box<Digest>>,
-}
-
-/// The contents of a message as the node stage needs them.
-#[derive(Clone, Debug)]
-pub enum Digest {
-    /// A transaction.
-    Tx(TxDigest),
-    /// A block whose transactions hash to its merkle root.
-    Block(BlockDigest),
+    pub digest: Option<Digest>,
 }
 
 /// What happened on a connection.

@@ -63,6 +63,26 @@ impl HeaderView<'_> {
     }
 }
 
+/// A block header as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Hash of the block.
+    pub hash: Hash256,
+    /// Hash of its parent.
+    pub prev: Hash256,
+    /// Time as the miner has it, seconds since 1970.
+    pub time: u32,
+    /// Compact form of the target.
+    pub bits: u32,
+}
+
+impl From<HeaderView<'_>> for Header {
+    /// Hashes the header: one double SHA-256.
+    fn from(view: HeaderView<'_>) -> Self {
+        Self { hash: view.hash(), prev: view.prev(), time: view.time(), bits: view.bits() }
+    }
+}
+
 /// The `headers` message; its headers are walked by [`entries`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Headers {

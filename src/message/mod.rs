@@ -21,6 +21,7 @@ pub mod body;
 pub mod command;
 pub mod compact;
 pub mod connections;
+pub mod contents;
 pub mod digest;
 pub mod event;
 pub mod fields;

@@ -156,8 +156,8 @@ impl<H: Clone> Rebuild<H> {
         Ok(Self { ids: ShortIds::new(header, nonce), version, slots, places, repeated_ids })
     }
 
-    /// Offers a transaction that may be of the block; true when its short id is.
-    pub fn offer(&mut self, txid: &Hash256, wtxid: &Hash256, handle: H) -> bool {
+    /// Offers a transaction that may be of the block; true when its short id is. Only then its handle is made.
+    pub fn offer(&mut self, txid: &Hash256, wtxid: &Hash256, handle: impl FnOnce() -> H) -> bool {
         let id = match self.version {
             Version::Txid => txid,
             Version::Wtxid => wtxid,
@@ -166,7 +166,7 @@ impl<H: Clone> Rebuild<H> {
         let slot = &mut self.slots[usize::from(place.index)];
         match slot {
             Slot::Missing => {
-                *slot = Slot::Matched(handle);
+                *slot = Slot::Matched(handle());
                 place.by = Some(*id);
             }
             Slot::Matched(_) if place.by != Some(*id) => *slot = Slot::Ambiguous,
@@ -175,17 +175,10 @@ impl<H: Clone> Rebuild<H> {
         true
     }
 
-    /// Offers many: one short id and one look into the table each.
-    pub fn offer_all<'a>(&mut self, candidates: impl IntoIterator<Item = (&'a Hash256, &'a Hash256, H)>) {
-        for (txid, wtxid, handle) in candidates {
-            self.offer(txid, wtxid, handle);
-        }
-    }
-
     /// Puts in what a `blocktxn` gives, in the order of the indexes of the `getblocktxn` it answers. What the
     /// sensor had matched itself at these places is replaced. Nothing changes on an error.
     ///
-    /// When the request was not seen, [`Rebuild::offer_all`] finds their places by short id.
+    /// When the request was not seen, [`Rebuild::offer`] finds their places by short id.
     pub fn complete(&mut self, requested: &[u16], given: impl IntoIterator<Item = H>) -> Result<(), RebuildError> {
         let transactions = self.slots.len();
         if let Some(&index) = requested.iter().find(|&&i| usize::from(i) >= transactions) {

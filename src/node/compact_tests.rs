@@ -71,14 +71,14 @@ fn both_versions_are_rebuilt_from_a_mempool() {
         let mut rebuild = received(&block, version, &[1, 2, 7, 299]);
         assert_eq!(rebuild.slots().len(), 300);
         assert_eq!(rebuild.missing().count(), 295);
-        rebuild.offer_all(pool.iter().map(|(txid, wtxid)| (txid, wtxid, *txid)));
+        pool.iter().for_each(|(txid, wtxid)| { rebuild.offer(txid, wtxid, || *txid); });
         assert_eq!(rebuild.missing().next(), None);
         assert_eq!(rebuild.transactions().unwrap(), txids);
         assert!(matches!(rebuild.slots()[7], Slot::Given(_)) && matches!(rebuild.slots()[8], Slot::Matched(_)));
     }
     // Version 2 asks for the witnesses too: the other form of a transaction is not the one.
     let mut rebuild = received(&block, 2, &[]);
-    rebuild.offer_all(pool.iter().map(|(txid, _)| (txid, txid, *txid)));
+    pool.iter().for_each(|(txid, _)| { rebuild.offer(txid, txid, || *txid); });
     assert!(rebuild.missing().all(|i| i % 2 == 0));
     assert_eq!(rebuild.missing().count(), 149);
 }
@@ -88,7 +88,7 @@ fn what_is_missing_comes_in_the_order_asked_for() {
     let block = sample(50);
     let all: Vec<_> = block.txdata.iter().map(ids).collect();
     let mut rebuild = received(&block, 2, &[]);
-    rebuild.offer_all(all.iter().filter(|(t, _)| t.0[0] % 3 != 0).map(|(t, w)| (t, w, *t)));
+    all.iter().filter(|(t, _)| t.0[0] % 3 != 0).for_each(|(t, w)| { rebuild.offer(t, w, || *t); });
     let missing: Vec<u16> = rebuild.missing().collect();
     assert!(missing.len() > 5);
     assert_eq!(rebuild.transactions(), None);
@@ -102,7 +102,7 @@ fn what_is_missing_comes_in_the_order_asked_for() {
     assert_eq!(rebuild.missing().collect::<Vec<_>>(), missing);
     // The same answer without its request.
     let mut unasked = rebuild.clone();
-    unasked.offer_all(missing.iter().map(|&i| &all[usize::from(i)]).map(|(t, w)| (t, w, *t)));
+    missing.iter().map(|&i| &all[usize::from(i)]).for_each(|(t, w)| { unasked.offer(t, w, || *t); });
     rebuild.complete(&missing, given).unwrap();
     for r in [rebuild, unasked] {
         assert_eq!(r.transactions().unwrap(), all.iter().map(|(t, _)| *t).collect::<Vec<_>>());
@@ -117,15 +117,15 @@ fn two_candidates_of_one_short_id_are_none() {
     let other = rebuild.places[&short(1)];
     rebuild.places.insert(short(3), other);
     let hash = |n: u8| Hash256([n; 32]);
-    assert!(rebuild.offer(&hash(9), &hash(1), 'a'));
-    assert!(rebuild.offer(&hash(9), &hash(1), 'b'), "the same transaction again");
+    assert!(rebuild.offer(&hash(9), &hash(1), || 'a'));
+    assert!(rebuild.offer(&hash(9), &hash(1), || 'b'), "the same transaction again");
     assert_eq!(rebuild.slots(), [Slot::Matched('a'), Slot::Missing]);
     rebuild.places.get_mut(&short(3)).unwrap().by = Some(hash(1));
-    assert!(rebuild.offer(&hash(9), &hash(3), 'c'));
+    assert!(rebuild.offer(&hash(9), &hash(3), || 'c'));
     assert_eq!(rebuild.slots(), [Slot::Ambiguous, Slot::Missing]);
     // A third, or the first again, does not settle it; only the block's sender does.
-    rebuild.offer(&hash(9), &hash(1), 'd');
-    assert!(!rebuild.offer(&hash(9), &hash(8), 'e'));
+    rebuild.offer(&hash(9), &hash(1), || 'd');
+    assert!(!rebuild.offer(&hash(9), &hash(8), || 'e'));
     assert_eq!(rebuild.missing().collect::<Vec<_>>(), [0, 1]);
     rebuild.complete(&[1, 0], ['y', 'x']).unwrap();
     assert_eq!(rebuild.transactions().unwrap(), ['x', 'y']);
@@ -136,7 +136,7 @@ fn a_short_id_at_two_places_fills_neither() {
     let mut rebuild = bare(vec![short(1), short(2), short(1), short(1)]);
     let hash = |n: u8| Hash256([n; 32]);
     for n in 1..=2 {
-        rebuild.offer(&hash(n), &hash(n), 'a');
+        rebuild.offer(&hash(n), &hash(n), || 'a');
     }
     assert_eq!(rebuild.repeated_ids(), 2);
     assert_eq!(rebuild.missing().collect::<Vec<_>>(), [0, 2, 3]);

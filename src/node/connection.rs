@@ -36,6 +36,8 @@ pub struct Connection {
     pub open: bool,
     /// When it was established.
     pub established: Timestamp,
+    /// Who sent the first FIN, and when.
+    pub closed_first: Option<(Side, Timestamp)>,
     /// When it ended.
     pub ended: Option<Timestamp>,
     /// Newest figures, by sender.
@@ -61,6 +63,7 @@ impl Connection {
             bitcoin_port,
             open: true,
             established,
+            closed_first: None,
             ended: None,
             stats: Default::default(),
             said: Default::default(),

@@ -6,20 +6,30 @@
 //!
 //! Reading order: [`spec`] and [`watch`] (which end is the node), [`connection`],
 //! [`totals`] (sums and gauges of one node),
-//! [`transactions`] with [`fees`] and [`outpoints`], [`view`] (the entry point), [`report`].
+//! [`ledger`] (what a node's messages add up to: [`mempool`], [`blocks`] with [`compact`], [`chain`],
+//! [`transactions`]), [`coins`] with [`outpoints`] (shared by all nodes), [`view`] (the entry point), [`report`].
 
+pub mod addresses;
+pub mod blocks;
 pub mod chain;
+pub mod coins;
 pub mod compact;
 pub mod connection;
-pub mod fees;
 pub mod key;
 mod learn;
+pub mod ledger;
+pub mod limiter;
+pub mod mempool;
 pub mod outpoints;
+pub mod peer;
+pub mod peer_set;
+pub mod recent;
 pub mod report;
 pub mod seen;
 pub mod spec;
 pub mod totals;
 pub mod transactions;
+pub mod trouble;
 pub mod view;
 pub mod watch;
 

@@ -1,18 +1,10 @@
 //! Which transactions were seen, when and from whom first: de-duplication within a cap.
-//!
-//! Two generations: new ids go to the young one; when that is full it becomes the old one, and
-//! the one before it is forgotten. An id that is seen again while it is in the old one moves back to
-//! the young one, so at least the [`CAPACITY`] / 2 ids seen last are known at any time.
-//!
-//! An id is kept as 64 bits of a keyed hash. That a new id passes for a seen one has probability
-//! 458 752 / 2^64 = 2.5e-14, and without the key nobody can raise it.
 
 use super::key::Key;
+use super::recent::Recent;
 use crate::flow::PacketIndex;
 use crate::message::hash::Hash256;
 use crate::time::Timestamp;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 
 /// Ids kept: two generations that fill a table of 2^18 places each to its limit of 7/8.
 pub const CAPACITY: usize = 2 * ((1 << 18) / 8 * 7);
@@ -26,87 +18,52 @@ pub struct First {
     pub connection: PacketIndex,
 }
 
-/// The keys are hashes already.
-#[derive(Clone, Copy, Debug, Default)]
-struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        // Not used: keys are `u64`.
-        self.0 = bytes.iter().fold(self.0, |n, &b| n << 8 | u64::from(b));
-    }
-
-    fn write_u64(&mut self, n: u64) {
-        self.0 = n;
-    }
-}
-
-type Generation = HashMap<u64, First, BuildHasherDefault<Identity>>;
-
 /// The ids seen.
 #[derive(Clone, Debug)]
 pub struct Seen {
     key: Key,
-    half: usize,
-    young: Generation,
-    old: Generation,
-    forgotten: u64,
+    recent: Recent<First>,
 }
 
 impl Seen {
-    /// None seen yet; `capacity` ids at most, in both generations together.
+    /// None seen yet; `capacity` ids at most.
     pub fn new(key: Key, capacity: usize) -> Self {
-        let half = (capacity / 2).max(1);
-        Self { key: key.derive(1), half, young: Generation::default(), old: Generation::default(), forgotten: 0 }
+        Self { key: key.derive(1), recent: Recent::new(capacity) }
     }
 
     /// Notes that `id` (a wtxid) was seen; returns its first time, when this is not it.
     pub fn note(&mut self, id: &Hash256, at: Timestamp, connection: PacketIndex) -> Option<First> {
         let print = self.key.of_hash(id);
-        if let Some(first) = self.young.get(&print) {
-            return Some(*first);
+        let before = self.recent.get_mut(print).copied();
+        if before.is_none() {
+            self.recent.insert(print, First { at, connection });
         }
-        let before = self.old.remove(&print);
-        if self.young.len() >= self.half {
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.forgotten += self.young.len() as u64;
-            // Keeps its memory: the generation will be full again.
-            self.young.clear();
-        }
-        self.young.insert(print, before.unwrap_or(First { at, connection }));
         before
     }
 
     /// The first time of `id`, which is not noted.
     pub fn get(&self, id: &Hash256) -> Option<First> {
-        let print = self.key.of_hash(id);
-        self.young.get(&print).or_else(|| self.old.get(&print)).copied()
+        self.recent.get(self.key.of_hash(id)).copied()
     }
 
     /// Ids known.
     pub fn len(&self) -> usize {
-        self.young.len() + self.old.len()
+        self.recent.len()
     }
 
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.recent.is_empty()
     }
 
     /// Ids forgotten for others: seen again, they pass for new.
     pub fn forgotten(&self) -> u64 {
-        self.forgotten
+        self.recent.forgotten()
     }
 
     /// Heap memory in bytes, within 1 %.
     pub fn memory_bytes(&self) -> usize {
-        // `capacity` is 7/8 of the places, and each place has a byte of metadata.
-        let bytes = |g: &Generation| g.capacity() * 8 / 7 * (size_of::<(u64, First)>() + 1);
-        bytes(&self.young) + bytes(&self.old)
+        self.recent.memory_bytes()
     }
 }
 

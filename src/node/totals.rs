@@ -1,20 +1,20 @@
 //! Sums and gauges of one watched node.
 
 use super::connection::Connection;
+use super::key::Key;
 use super::report::{ConnectionReport, LISTED, largest};
-use super::transactions::Transactions;
+use super::coins::Coins;
+use super::ledger::{Incoming, Ledger, Pen};
 use super::view::Direction;
 use crate::flow::{DirectionStats, Side};
 use crate::message::command::COMMANDS;
-use crate::message::digest::TxDigest;
 use crate::message::network::Network;
 use crate::message::transport::Transport;
 use crate::message::version::Version;
 use crate::series::msg::PerCommand;
 use crate::series::peers::Gauges;
-use crate::series::tx_inputs::Prevout;
 use crate::series::visibility::Share;
-use crate::series::{Point, Value, bandwidth, id, msg, peers, visibility};
+use crate::series::{Point, Value, bandwidth, id, mempool, msg, peers, visibility};
 use crate::time::{SECOND, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ use std::sync::Arc;
 pub const USER_AGENTS: usize = 500;
 /// What stands for user agents beyond the cap.
 pub const OTHER: &str = "other";
+/// Replays have the same results each time.
+const SEED: u64 = 0x6c65_6467_6572;
 /// Nanoseconds in a day.
 const DAY: i64 = 86_400 * SECOND;
 /// Names of unknown commands kept; the others are counted under [`OTHER`].
@@ -96,8 +98,10 @@ pub struct Node {
     pub shares: [Share; 4],
     /// Messages whose payload did not decode, truncated ones, wrong checksums.
     pub faulty: u64,
-    /// Transactions that it received or sent.
-    pub transactions: Transactions,
+    /// What its messages add up to.
+    pub ledger: Ledger,
+    /// Points of its events that are still to be handed on.
+    pub points: Vec<Point>,
     /// Networks of its readable connections, by magic.
     pub networks: Vec<Network>,
     /// Names of unknown commands.
@@ -126,7 +130,8 @@ impl Node {
             gauges: Gauges::default(),
             shares: Default::default(),
             faulty: 0,
-            transactions: Transactions::default(),
+            ledger: Ledger::new(Key::fixed(SEED)),
+            points: Vec::new(),
             networks: Vec::new(),
             unknown: BTreeMap::new(),
             agents: BTreeSet::new(),
@@ -187,7 +192,7 @@ impl Node {
     }
 
     /// The point of a peer's `version`.
-    pub fn version_point(&mut self, time: Timestamp, inbound: bool, version: &Version, connection: u64) -> Point {
+    pub fn version_point(&mut self, time: Timestamp, inbound: bool, version: &Version, connection: u64) {
         let day = time.floor(DAY).nanos();
         if day != self.agents_day {
             self.agents_day = day;
@@ -207,25 +212,30 @@ impl Node {
             *self.agent_counts.entry(OTHER.to_owned()).or_default() += 1;
         }
         let direction = if inbound { "inbound" } else { "outbound" };
-        let time = self.event_time(time);
-        self.point(id::PEERS, time, peers::event(direction, &agent, version, connection))
+        self.pen().1.event(id::PEERS, time, peers::event(direction, &agent, version, connection));
     }
 
-    /// The points of a transaction that is seen for the first time.
-    pub fn transaction(&mut self, time: Timestamp, digest: &TxDigest, prevouts: &[Option<Prevout>]) -> Vec<Point> {
-        let mut last = self.last_event;
-        let points = self.transactions.points(&self.name, digest, prevouts, || {
-            last = after(last, time);
-            last
-        });
-        self.last_event = last;
-        points
+    fn pen(&mut self) -> (&mut Ledger, Pen<'_>) {
+        let Self { ledger, name, last_event, points, .. } = self;
+        (ledger, Pen { node: name, last: last_event, points })
     }
 
-    /// `time`, or as much later as it takes to be alone.
-    fn event_time(&mut self, time: Timestamp) -> Timestamp {
-        self.last_event = after(self.last_event, time);
-        self.last_event
+    /// Reads a whole message with a right checksum.
+    pub fn read(&mut self, m: &Incoming<'_>, coins: &mut Coins) {
+        let (ledger, mut pen) = self.pen();
+        ledger.message(m, coins, &mut pen);
+    }
+
+    /// A second of capture time has passed.
+    pub fn tick(&mut self, time: Timestamp) {
+        let (ledger, mut pen) = self.pen();
+        ledger.tick(time, &mut pen);
+    }
+
+    /// The capture ends.
+    pub fn finish(&mut self) {
+        let (ledger, mut pen) = self.pen();
+        ledger.finish(&mut pen);
     }
 
     fn point(&self, series: usize, time: Timestamp, values: Vec<Value>) -> Point {
@@ -237,25 +247,26 @@ impl Node {
         out.push(self.point(id::BANDWIDTH, time, bandwidth::values(&self.recv, &self.sent)));
         let interval = std::mem::take(&mut self.interval);
         let series = [(id::MSG_RECV, id::MSG_RECV_BYTES), (id::MSG_SENT, id::MSG_SENT_BYTES)];
+        let inv_known = self.ledger.mempool.take_inv_known();
         for (messages, (count, bytes)) in interval.iter().zip(series) {
-            out.push(self.point(count, time, msg::values("v1", &messages.count)));
+            let mut values = msg::values("v1", &messages.count);
+            values.extend((count == id::MSG_SENT).then(|| inv_known.into()));
+            out.push(self.point(count, time, values));
             out.push(self.point(bytes, time, msg::values("v1", &messages.bytes)));
         }
         for (total, messages) in self.messages.iter_mut().zip(&interval) {
             total.merge(messages);
         }
-        out.push(self.point(id::PEERS, time, peers::gauges(&self.gauges)));
-        let coverage = self.transactions.take_coverage();
+        let mempool = self.ledger.mempool_gauges();
+        out.push(self.point(id::MEMPOOL, time, mempool::gauges(&mempool)));
+        let (num_addrs, num_banned) = self.ledger.gossip(time);
+        out.push(self.point(id::PEERS, time, peers::gauges(&self.gauges, num_addrs, num_banned)));
+        let coverage = self.ledger.transactions.take_coverage();
         out.push(self.point(id::TX_FEE_COVERAGE, time, coverage));
         for (name, share) in TRANSPORTS.iter().zip(&self.shares) {
             out.push(self.point(id::VISIBILITY, time, visibility::values(name, share)));
         }
     }
-}
-
-/// `time`, or the first one after `last`; a wild time before does not drag the others along.
-fn after(last: Timestamp, time: Timestamp) -> Timestamp {
-    if (0..SECOND).contains(&last.since(time)) { last.plus(1) } else { time }
 }
 
 fn add(sum: &mut DirectionStats, growth: &DirectionStats) {

@@ -1,17 +1,20 @@
 //! The node stage: events in, messages and points out.
 
 use super::connection::Connection;
-use super::fees::Fees;
+use super::coins::Coins;
 use super::key::Key;
+use super::ledger::Incoming;
 use super::learn::{Learner, Pending};
 use super::report::{ConnectionReport, Report};
+use super::trouble::Trouble;
 use super::spec::NodeSpec;
 use super::totals::{Node, growth, place};
 use super::watch::Watch;
-use crate::flow::{At, CloseReason, Conversation, DirectionStats, PacketIndex};
+use crate::health::Tally;
+use crate::flow::{At, CloseReason, Conversation, DirectionStats, PacketIndex, Side};
 use crate::message::body::Body;
 use crate::message::command::Command;
-use crate::message::event::{Digest, Event, Message, What};
+use crate::message::event::{Event, Message, What};
 use crate::message::network::Network;
 use crate::message::transport::Transport;
 use crate::series::sensor::{self, Counters};
@@ -107,7 +110,8 @@ pub struct View {
     ended: VecDeque<(Timestamp, PacketIndex)>,
     attempts: VecDeque<(Timestamp, IpAddr, SocketAddr)>,
     nodes: Vec<Node>,
-    fees: Fees,
+    coins: Coins,
+    troubles: Tally<Trouble>,
     counters: Counters,
     unattributed: u64,
     /// End of the running interval, and of the last one that was closed.
@@ -128,7 +132,8 @@ impl View {
             ended: VecDeque::new(),
             attempts: VecDeque::new(),
             nodes,
-            fees: Fees::new(Key::fixed(SEED)),
+            coins: Coins::new(Key::fixed(SEED)),
+            troubles: Tally::default(),
             counters: Counters::default(),
             unattributed: 0,
             interval_end: None,
@@ -198,6 +203,8 @@ impl View {
         self.counters = counters;
         for node in &mut self.nodes {
             node.named = true;
+            node.finish();
+            node.points.drain(..).for_each(|p| out.point(p));
         }
         // A point of its own also when the last frame lies on the border of an interval.
         let end = self.closed.map_or(time, |closed| time.max(closed.plus(1)));
@@ -249,10 +256,14 @@ impl View {
             What::Transport(transport) => self.transport(id, *transport, time),
             What::Message(message) => self.message(id, event.at, message, out),
             What::Progress(stats) => self.progress(id, stats),
-            What::HalfClosed(_) => self.set_open(id, false),
+            What::HalfClosed(side) => {
+                self.closed_by(id, *side, time);
+                self.set_open(id, false);
+            }
             // What is open when the capture ends stays open in its figures.
             What::Closed(CloseReason::EndOfCapture) => {}
-            What::Closed(_) => {
+            What::Closed(reason) => {
+                self.close(id, *reason, time);
                 self.set_open(id, false);
                 self.end(id, time);
             }
@@ -355,21 +366,14 @@ impl View {
             node.faulty += u64::from(message.body.is_err() || message.truncated || !message.checksum_valid);
             if let (Some(v), Direction::Recv) = (version, direction) {
                 let inbound = c.conversation.initiator != side;
-                out.point(node.version_point(at.time, inbound, v, id.0));
-            }
-            match (message.digest.as_deref(), &message.body) {
-                (Some(Digest::Tx(tx)), _) if node.transactions.first_sight(tx, at.time, id) => {
-                    let prevouts = self.fees.prevouts(tx);
-                    node.transaction(at.time, tx, &prevouts).into_iter().for_each(|p| out.point(p));
-                    self.fees.learn(tx);
-                }
-                (Some(Digest::Block(block)), _) => self.fees.learn_block(block),
-                (_, Ok(Body::FeeFilter(rate))) if direction == Direction::Sent => {
-                    node.transactions.min_rate = u64::try_from(*rate).ok();
-                }
-                _ => {}
+                node.version_point(at.time, inbound, v, id.0);
             }
             let network = c.transport.network();
+            // The node answers no second version, and reads no message that is damaged.
+            if valid && (version.is_some() || message.command != Command::VERSION) {
+                node.read(&Incoming { at, connection: id, peer, side, direction, network, message }, &mut self.coins);
+            }
+            node.points.drain(..).for_each(|p| out.point(p));
             out.message(&SeenMessage { at, connection: id, node: &node.name, peer, direction, network, message });
         }
         if version.is_some() || filters {
@@ -394,6 +398,36 @@ impl View {
             }
         }
         self.recount(id);
+    }
+
+    /// A side sends no more: when it is the node's and the first, the node ends the connection.
+    fn closed_by(&mut self, id: PacketIndex, side: Side, time: Timestamp) {
+        let Some(c) = self.connections.get_mut(&id).filter(|c| c.closed_first.is_none()) else { return };
+        c.closed_first = Some((side, time));
+        for (node, its_side) in c.nodes.into_iter().flatten().filter(|(_, its_side)| *its_side == side) {
+            debug_assert_eq!(its_side, side);
+            self.nodes[node].ledger.closed(id, true, time, &mut self.coins);
+        }
+    }
+
+    fn close(&mut self, id: PacketIndex, reason: CloseReason, time: Timestamp) {
+        let Some(c) = self.connections.get(&id) else { return };
+        for (node, side) in c.nodes.into_iter().flatten() {
+            let ledger = &mut self.nodes[node].ledger;
+            ledger.closed(id, false, time, &mut self.coins);
+            let (sent, recv) = (&c.stats[side as usize], &c.stats[side.other() as usize]);
+            let first = match c.closed_first {
+                Some((first, at)) if first == side => Some(at),
+                // An RST does not tell whose it is; a peer that spoke and waits does not send one.
+                None if reason == CloseReason::Rst && recv.payload_bytes > 0 => Some(time),
+                _ => None,
+            };
+            let inbound = c.is_bitcoin() && c.conversation.initiator != side;
+            if let Some(at) = first.filter(|_| inbound && sent.payload_bytes == 0) {
+                let source = c.conversation.endpoints[side.other() as usize].ip();
+                ledger.refused(source, at.since(c.established), time);
+            }
+        }
     }
 
     fn end(&mut self, id: PacketIndex, time: Timestamp) {
@@ -458,6 +492,13 @@ impl View {
         while self.ended.front().is_some_and(|(t, _)| time.since(*t) > REMEMBER) {
             self.forget_oldest();
         }
+        for node in &mut self.nodes {
+            node.tick(time);
+            self.troubles.merge(&node.ledger.take_troubles());
+            if node.named {
+                node.points.drain(..).for_each(|p| out.point(p));
+            }
+        }
         let length = self.config.interval;
         let end = *self.interval_end.get_or_insert(time.plus(length - 1).floor(length));
         if time < end {
@@ -477,7 +518,7 @@ impl View {
         for node in self.nodes.iter_mut().filter(|n| n.named) {
             node.close_interval(time, &mut points);
         }
-        points.push(Point { series: id::SENSOR, time, node: "".into(), values: sensor::values(&self.counters) });
+        points.push(Point { series: id::SENSOR, time, node: "".into(), values: sensor::values(&self.counters, &self.troubles) });
         out.interval(points);
     }
 }

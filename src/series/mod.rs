@@ -5,8 +5,11 @@
 //! from this description.
 
 pub mod bandwidth;
+pub mod blocks;
+pub mod mempool;
 pub mod msg;
 pub mod peers;
+pub mod processed_blocks;
 pub mod reference;
 pub mod sensor;
 pub mod tx;
@@ -151,6 +154,9 @@ const fn tag(name: &'static str, kind: Kind, help: &'static str) -> Column {
 /// Every series, in the order of the reference.
 pub const SERIES: &[Series] = &[
     bandwidth::BANDWIDTH,
+    blocks::BLOCKS,
+    processed_blocks::PROCESSED_BLOCKS,
+    mempool::MEMPOOL,
     msg::MSG_RECV,
     msg::MSG_RECV_BYTES,
     msg::MSG_SENT,
@@ -169,30 +175,36 @@ pub const SERIES: &[Series] = &[
 pub mod id {
     /// `bandwidth`
     pub const BANDWIDTH: usize = 0;
+    /// `blocks`
+    pub const BLOCKS: usize = 1;
+    /// `processed_blocks`
+    pub const PROCESSED_BLOCKS: usize = 2;
+    /// `mempool`
+    pub const MEMPOOL: usize = 3;
     /// `msg_recv`
-    pub const MSG_RECV: usize = 1;
+    pub const MSG_RECV: usize = 4;
     /// `msg_recv_bytes`
-    pub const MSG_RECV_BYTES: usize = 2;
+    pub const MSG_RECV_BYTES: usize = 5;
     /// `msg_sent`
-    pub const MSG_SENT: usize = 3;
+    pub const MSG_SENT: usize = 6;
     /// `msg_sent_bytes`
-    pub const MSG_SENT_BYTES: usize = 4;
+    pub const MSG_SENT_BYTES: usize = 7;
     /// `peers`
-    pub const PEERS: usize = 5;
+    pub const PEERS: usize = 8;
     /// `tx`
-    pub const TX: usize = 6;
+    pub const TX: usize = 9;
     /// `tx_inputs`
-    pub const TX_INPUTS: usize = 7;
+    pub const TX_INPUTS: usize = 10;
     /// `tx_outputs`
-    pub const TX_OUTPUTS: usize = 8;
+    pub const TX_OUTPUTS: usize = 11;
     /// `tx_fees`
-    pub const TX_FEES: usize = 9;
+    pub const TX_FEES: usize = 12;
     /// `tx_fee_coverage`
-    pub const TX_FEE_COVERAGE: usize = 10;
+    pub const TX_FEE_COVERAGE: usize = 13;
     /// `visibility`
-    pub const VISIBILITY: usize = 11;
+    pub const VISIBILITY: usize = 14;
     /// `sensor`
-    pub const SENSOR: usize = 12;
+    pub const SENSOR: usize = 15;
 }
 
 #[cfg(test)]

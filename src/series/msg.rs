@@ -1,6 +1,6 @@
 //! `msg_recv`, `msg_sent` and their `_bytes`: messages by command, and what they weigh.
 
-use super::Kind::Exact;
+use super::Kind::{Exact, Inferred};
 use super::{Cadence, Column, Series, Value, integer, tag};
 use crate::message::command::COMMANDS;
 
@@ -27,11 +27,29 @@ const fn series(name: &'static str, help: &'static str, columns: &'static [Colum
     Series { name, cadence: Cadence::Interval, help, columns }
 }
 
+/// The columns of `msg_sent`: one more than the others have.
+const SENT: [Column; WIDTH + 1] = {
+    let mut all = [INV_KNOWN; WIDTH + 1];
+    let mut i = 0;
+    while i < WIDTH {
+        all[i] = MESSAGES[i];
+        i += 1;
+    }
+    all
+};
+
+const INV_KNOWN: Column = integer(
+    "inv_known",
+    Inferred,
+    "announcements",
+    "Announcements that the node did not have to make: a peer announced or sent a transaction of the shadow mempool before the node announced it there.",
+);
+
 /// Messages to the node.
 pub const MSG_RECV: Series =
     series("msg_recv", "Messages that the node received in the interval, by command.", &MESSAGES);
 /// Messages from the node.
-pub const MSG_SENT: Series = series("msg_sent", "Messages that the node sent in the interval, by command.", &MESSAGES);
+pub const MSG_SENT: Series = series("msg_sent", "Messages that the node sent in the interval, by command.", &SENT);
 /// Bytes of messages to the node.
 pub const MSG_RECV_BYTES: Series = series(
     "msg_recv_bytes",

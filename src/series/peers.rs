@@ -1,6 +1,6 @@
 //! `peers`: gauges each interval, and an event for each peer's `version`.
 
-use super::Kind::Exact;
+use super::Kind::{Estimated, Exact, Inferred};
 use super::{Cadence, Column, Series, Type, Value, integer, tag};
 use crate::message::version::Version;
 
@@ -12,7 +12,7 @@ pub const PEERS: Series = Series {
     columns: &COLUMNS,
 };
 
-const COLUMNS: [Column; 13] = [
+const COLUMNS: [Column; 15] = [
     tag("direction", Exact, "Events: inbound when the peer opened the connection, else outbound. Empty in gauges."),
     tag(
         "user_agent",
@@ -51,6 +51,18 @@ const COLUMNS: [Column; 13] = [
         tag: false,
         help: "Events: whether the peer wants transactions announced (BIP 37).",
     },
+    integer(
+        "num_addrs",
+        Estimated,
+        "addresses",
+        "Distinct addresses gossiped to the node in the last 24 hours (HyperLogLog, standard error 1.6 %).",
+    ),
+    integer(
+        "num_banned",
+        Inferred,
+        "addresses",
+        "Source addresses of the last 24 hours whose connection the node accepted and closed within 2 s, without sending anything.",
+    ),
     integer("connection", Exact, "", "Events: number of the frame that opened the connection."),
 ];
 
@@ -69,13 +81,15 @@ pub struct Gauges {
     pub readable: u64,
 }
 
-/// A gauge point's values.
-pub fn gauges(g: &Gauges) -> Vec<Value> {
+/// A gauge point's values; `num_addrs` and `num_banned` are gauges of the node, not sums over connections.
+pub fn gauges(g: &Gauges, num_addrs: u64, num_banned: u64) -> Vec<Value> {
     let mut values = vec![Value::Absent; COLUMNS.len()];
     let known = [g.total, g.inbound, g.total - g.inbound, g.fullnode, g.spv, g.readable];
     for (slot, n) in values[2..].iter_mut().zip(known) {
         *slot = Value::from(n);
     }
+    values[12] = Value::from(num_addrs);
+    values[13] = Value::from(num_banned);
     values
 }
 
@@ -88,6 +102,6 @@ pub fn event(direction: &str, user_agent: &str, version: &Version, connection: u
     values[9] = Value::Integer(version.services as i64);
     values[10] = version.start_height.map_or(Value::Absent, |h| Value::Integer(h.into()));
     values[11] = Value::Boolean(version.wants_transactions());
-    values[12] = Value::from(connection);
+    values[14] = Value::from(connection);
     values
 }

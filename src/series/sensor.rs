@@ -6,6 +6,7 @@ use crate::decode::{Note, SkipReason};
 use crate::flow::{Anomaly, GapCause};
 use crate::health::{Tally, Vocabulary};
 use crate::message::trouble::Trouble;
+use crate::node::trouble as node;
 use crate::time::Timestamp;
 
 /// The description.
@@ -32,7 +33,8 @@ const WIDTH: usize = FIXED.len()
     + Note::COLUMNS.len()
     + Anomaly::COLUMNS.len()
     + 2 * GapCause::COLUMNS.len()
-    + Trouble::COLUMNS.len();
+    + Trouble::COLUMNS.len()
+    + node::Trouble::COLUMNS.len();
 
 /// The fixed columns and one for each entry of the vocabularies.
 const COLUMNS: [Column; WIDTH] = {
@@ -48,6 +50,7 @@ const COLUMNS: [Column; WIDTH] = {
     n = fill(&mut all, n, GapCause::COLUMNS, "gaps");
     n = fill(&mut all, n, GAP_BYTES, "bytes");
     n = fill(&mut all, n, Trouble::COLUMNS, "events");
+    n = fill(&mut all, n, node::Trouble::COLUMNS, "events");
     assert!(n == WIDTH);
     all
 };
@@ -126,7 +129,7 @@ impl StreamCounters {
 }
 
 /// A point's values.
-pub fn values(c: &Counters) -> Vec<Value> {
+pub fn values(c: &Counters, node: &Tally<node::Trouble>) -> Vec<Value> {
     fn counts<V: Vocabulary>(tally: &Tally<V>) -> impl Iterator<Item = Value> + '_ {
         tally.iter().map(|(_, n)| Value::from(n))
     }
@@ -148,5 +151,6 @@ pub fn values(c: &Counters) -> Vec<Value> {
         .chain(counts(&s.gaps))
         .chain(counts(&s.gap_bytes))
         .chain(counts(&s.troubles))
+        .chain(counts(node))
         .collect()
 }

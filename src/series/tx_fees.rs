@@ -40,10 +40,11 @@ pub const TX_FEE_COVERAGE: Series = Series {
     columns: &COVERAGE,
 };
 
-const COVERAGE: [Column; 3] = [
+const COVERAGE: [Column; 4] = [
     TRANSPORT,
-    integer("known", Exact, "transactions", "Transactions of which every output they spend was seen."),
-    integer("unknown", Exact, "transactions", "Transactions that spend an output the sensor has not seen."),
+    integer("known", Exact, "transactions", "Transactions of which every output they spend had been seen when they came."),
+    integer("unknown", Exact, "transactions", "Transactions that spend an output the sensor had not seen."),
+    integer("late", Exact, "transactions", "Transactions counted as unknown before, whose fee became known in this interval."),
 ];
 
 /// Least fee of a transaction of `vsize` vbytes, satoshi, at `rate` sat/kvB.
@@ -69,8 +70,8 @@ pub fn values(transport: &str, tx: &TxDigest, fee: u64, min_rate: Option<u64>) -
 }
 
 /// The values of a `tx_fee_coverage` point.
-pub fn coverage(transport: &str, known: u64, unknown: u64) -> Vec<Value> {
-    vec![Value::Text(transport.into()), known.into(), unknown.into()]
+pub fn coverage(transport: &str, [known, unknown, late]: [u64; 3]) -> Vec<Value> {
+    vec![Value::Text(transport.into()), known.into(), unknown.into(), late.into()]
 }
 
 /// `a` / `b`, absent when that is not a number.

@@ -3,7 +3,7 @@
 //! Every operation is O(1). A parent is found by its hash, so that taking it away or bringing it
 //! back touches none of its children, however many a hostile peer makes.
 
-use super::params::Header;
+use crate::message::headers::Header;
 use crate::message::hash::Hash256;
 use ahash::RandomState;
 use hashbrown::HashTable;

@@ -26,7 +26,8 @@ mod property_tests;
 mod tests;
 
 pub use outcome::{Added, Caps, Doubt, KEPT_SIDE, Known, MAX_HEADERS, MAX_UNLINKED, Place, Step};
-pub use params::{Header, genesis, subsidy};
+pub use crate::message::headers::Header;
+pub use params::{genesis, subsidy};
 
 use crate::health::Tally;
 use crate::message::hash::Hash256;
@@ -140,6 +141,18 @@ impl Chain {
     /// Height of the block `hash`.
     pub fn height(&self, hash: &Hash256) -> Option<u32> {
         self.arena.find(hash).and_then(|at| self.height_at(at))
+    }
+
+    /// The known blocks whose parent is `hash`.
+    pub fn children(&self, hash: &Hash256) -> impl Iterator<Item = Hash256> + '_ {
+        let children = self.arena.find(hash).map(|at| self.arena.children(at));
+        children.into_iter().flatten().map(|at| self.arena.get(at).header.hash)
+    }
+
+    /// How many blocks of the node's chain are above `hash`, which is one of it.
+    pub fn depth_above(&self, hash: &Hash256) -> Option<u32> {
+        let (at, tip) = (self.arena.find(hash)?, self.tip?);
+        self.height_at(tip)?.checked_sub(self.height_at(at)?)
     }
 
     /// Whether the block `hash` is the node's tip or an ancestor of it.

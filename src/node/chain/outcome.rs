@@ -1,6 +1,6 @@
 //! What the header tree keeps, and what it says.
 
-use super::params::Header;
+use crate::message::headers::Header;
 use crate::message::hash::Hash256;
 
 /// Headers kept in all, of every kind.

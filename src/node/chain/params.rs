@@ -1,7 +1,6 @@
 //! What a network's rules say of its chain: where it starts, what a block creates.
 
-use crate::message::hash::Hash256;
-use crate::message::headers::HeaderView;
+use crate::message::headers::{Header, HeaderView};
 use crate::message::network::Network;
 use bitcoin::Network as Rules;
 use bitcoin::consensus::encode::serialize;
@@ -17,26 +16,6 @@ const HEADER: usize = crate::message::headers::HEADER_BYTES;
 const SIMNET_TIME: u32 = 1_401_292_357;
 const SIMNET_BITS: u32 = 0x207f_ffff;
 const SIMNET_NONCE: u32 = 2;
-
-/// A block header as the chain keeps it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// Hash of the block.
-    pub hash: Hash256,
-    /// Hash of its parent.
-    pub prev: Hash256,
-    /// Time as the miner has it, seconds since 1970.
-    pub time: u32,
-    /// Compact form of the target.
-    pub bits: u32,
-}
-
-impl From<HeaderView<'_>> for Header {
-    /// Hashes the header: one double SHA-256.
-    fn from(view: HeaderView<'_>) -> Self {
-        Self { hash: view.hash(), prev: view.prev(), time: view.time(), bits: view.bits() }
-    }
-}
 
 /// The header of height 0 on `network`.
 ///
@@ -71,6 +50,7 @@ pub const fn subsidy(height: u32, network: Network) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::hash::Hash256;
 
     #[test]
     fn chains_start_where_everybody_says() {

@@ -110,18 +110,21 @@ impl Outpoints {
         }
     }
 
-    /// Puts in an output, or replaces what is kept of it; whether it is spent stays. True when it is new.
+    /// Puts in an output, or replaces what is kept of it; its flags, and whether it is spent, stay. True when it
+    /// is new.
     pub fn insert(&mut self, txid: &Hash256, vout: u32, coin: Coin) -> bool {
         let (print, at) = self.locate(txid, vout);
         let age = self.tick();
         let mut spent = UNSPENT;
+        let Coin { value, kind, mut flags } = coin;
         let known = self.live(print, at);
         if let Some(slot) = known {
-            spent = self.segments[at].get_mut(slot).spent;
+            let before = self.segments[at].get_mut(slot);
+            spent = before.spent;
+            flags |= before.flags;
         } else if self.len >= self.capacity {
             self.make_room();
         }
-        let Coin { value, kind, flags } = coin;
         let slot = Slot { print, value, spent, age, kind, flags };
         if let Some(place) = known {
             *self.segments[at].get_mut(place) = slot;
@@ -161,6 +164,14 @@ impl Outpoints {
     /// Takes that back, at a reorganisation; false when the output is not known.
     pub fn unspend(&mut self, txid: &Hash256, vout: u32) -> bool {
         self.mark(txid, vout, UNSPENT)
+    }
+
+    /// Takes flags off an output.
+    pub fn clear_flags(&mut self, txid: &Hash256, vout: u32, flags: u8) {
+        let (print, at) = self.locate(txid, vout);
+        if let Some(place) = self.live(print, at) {
+            self.segments[at].get_mut(place).flags &= !flags;
+        }
     }
 
     fn mark(&mut self, txid: &Hash256, vout: u32, spent: u32) -> bool {

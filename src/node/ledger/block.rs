@@ -1,0 +1,286 @@
+//! Blocks: announcements, requests, data, refusals.
+
+use super::{Incoming, Ledger, Pen};
+use crate::flow::PacketIndex;
+use crate::message::block::Block;
+use crate::message::compact::{BlockTransactions, CompactBlock};
+use crate::message::contents::{CompactDigest, Digest};
+use crate::message::digest::TxDigest;
+use crate::message::hash::Hash256;
+use crate::message::headers::{Header, Locator, MAX_HEADERS};
+use crate::message::legacy::Reject;
+use crate::message::merkle::MerkleCheck;
+use crate::message::text::escape;
+use crate::node::blocks::{Body, Data, Partial, Record, Via, meets_target};
+use crate::node::coins::Coins;
+use crate::node::trouble::Trouble;
+use crate::node::view::Direction;
+use crate::series::blocks::Tip;
+use crate::series::{blocks, id};
+use crate::time::{SECOND, Timestamp};
+use std::sync::Arc;
+
+/// A node that closes the connection within this time after a block rejects the block, ns.
+pub(super) const PUNISHED: i64 = 10 * SECOND;
+/// So long a block may be orphan, from its data to the node's question for headers, ns.
+const ORPHAN: i64 = 10 * SECOND;
+/// Blocks looked at for those that a peer just sent.
+const NEWEST: usize = 16;
+
+impl Ledger {
+    /// `headers`: from a peer announcements, from the node its chain.
+    pub(super) fn headers(&mut self, m: &Incoming<'_>, list: &[Header], coins: &mut Coins, pen: &mut Pen<'_>) {
+        let now = m.at.time;
+        let Some(chain) = &mut self.chain else { return };
+        for header in list {
+            chain.header(*header);
+        }
+        let Some(peer) = self.peers.get(&m.connection) else { return };
+        if m.direction == Direction::Recv {
+            for header in list {
+                self.blocks.announced(&header.hash, now, peer.address);
+            }
+            return;
+        }
+        // A full answer, or one with a place to stop, ends below the tip.
+        let newest = list.len() < MAX_HEADERS && !peer.stops;
+        for (i, header) in list.iter().enumerate() {
+            self.shown(&header.hash, now, newest && i + 1 == list.len(), coins, pen);
+        }
+    }
+
+    /// `getheaders`, `getblocks`.
+    pub(super) fn locator(
+        &mut self,
+        m: &Incoming<'_>,
+        l: &Locator,
+        hashes: &[Hash256],
+        coins: &mut Coins,
+        pen: &mut Pen<'_>,
+    ) {
+        if m.direction == Direction::Recv {
+            if let Some(peer) = self.peers.get_mut(&m.connection) {
+                peer.stops = l.stop != Hash256::default();
+            }
+            return;
+        }
+        for hash in hashes {
+            self.shown(hash, m.at.time, false, coins, pen);
+        }
+        // Asked of the peer that just sent a block whose parent is missing.
+        let parent_known = |r: &Record| self.chain.as_ref().is_some_and(|c| c.get(&r.header.prev).is_some());
+        let orphans = self.blocks.iter().rev().take(NEWEST).filter(|r| {
+            r.data.from == Some(m.connection) && !r.accepted && m.at.time.since(r.data.at) < ORPHAN && !parent_known(r)
+        });
+        let orphans: Vec<Hash256> = orphans.map(|r| r.header.hash).collect();
+        for hash in orphans {
+            if let Some(r) = self.blocks.get_mut(&hash) {
+                r.orphan = true;
+            }
+        }
+    }
+
+    /// `block`.
+    pub(super) fn block(
+        &mut self,
+        m: &Incoming<'_>,
+        b: &Block,
+        digest: Option<&Digest>,
+        coins: &mut Coins,
+        pen: &mut Pen<'_>,
+    ) {
+        let now = m.at.time;
+        let body = match digest {
+            Some(Digest::Block(d)) if d.merkle != MerkleCheck::Valid => {
+                self.troubles.count(Trouble::MutatedBlock);
+                return;
+            }
+            Some(Digest::Block(d)) => Some(Body::Whole(Arc::clone(d))),
+            _ => None,
+        };
+        self.learn(body.as_ref(), coins, now);
+        let from = (m.direction == Direction::Recv).then_some(m.connection);
+        let asked = self.blocks.asked(&b.hash, m.connection);
+        let fallback = from.is_some() && asked.whole && self.blocks.partial(&b.hash, m.connection).is_some();
+        let data = Data {
+            at: now,
+            from,
+            via: if fallback { Via::Fallback } else { Via::Block },
+            size: Some(b.size),
+            weight: Some(b.weight),
+            num_tx: b.tx_count,
+            height: b.height,
+            coinbase_value: b.coinbase_value,
+            missing: None,
+            unrequested: from.is_some() && !asked.whole,
+        };
+        self.complete(b.header(), data, body, coins, pen);
+        if m.direction == Direction::Sent {
+            self.shown(&b.hash, now, false, coins, pen);
+        }
+    }
+
+    /// `cmpctblock`.
+    pub(super) fn compact_block(
+        &mut self,
+        m: &Incoming<'_>,
+        b: &CompactBlock,
+        d: &CompactDigest,
+        coins: &mut Coins,
+        pen: &mut Pen<'_>,
+    ) {
+        let now = m.at.time;
+        let Some(peer) = self.peers.get(&m.connection) else { return };
+        let (version, address) = (peer.compact_version, peer.address);
+        if let Some(chain) = &mut self.chain {
+            chain.header(d.header);
+        }
+        if m.direction == Direction::Recv && !self.blocks.asked(&b.hash, m.connection).compact {
+            self.blocks.announced(&b.hash, now, address);
+        }
+        for (_, tx) in &d.prefilled {
+            coins.learn(tx);
+            self.mempool.learned(&tx.tx.txid, now, coins);
+        }
+        if self.blocks.get(&b.hash).is_none() && meets_target(&d.header) {
+            let candidates = self.mempool.candidates();
+            let partial = Partial::new(d, b.height, version, (m.connection, now), candidates);
+            let Some(partial) = partial else { return };
+            if m.direction == Direction::Sent {
+                let c = partial.completed(now, Via::Compact, None, false);
+                self.complete(d.header, Data { from: None, ..c.data }, Some(c.body), coins, pen);
+            } else {
+                // The node will have what the sensor has; when it asks all the same, its data is complete later.
+                let c = partial.is_known.then(|| partial.completed(now, Via::Compact, None, false));
+                let gave_way = self.blocks.start(partial);
+                self.troubles.add(Trouble::EvictedCompact, u64::from(gave_way));
+                if let Some(c) = c {
+                    self.troubles.add(Trouble::RebuildMismatch, u64::from(c.mismatch));
+                    self.complete(d.header, c.data, Some(c.body), coins, pen);
+                }
+            }
+        }
+        if m.direction == Direction::Sent {
+            if let Some(r) = self.blocks.get_mut(&b.hash) {
+                r.relayed.get_or_insert(now);
+            }
+            self.accepted(&b.hash, now, coins, pen);
+        }
+    }
+
+    /// The node's `getblocktxn`.
+    pub(super) fn block_request(&mut self, m: &Incoming<'_>, hash: &Hash256, indexes: &[u16]) {
+        if let Some(p) = self.blocks.partial(hash, m.connection) {
+            p.requested = Some(indexes.into());
+        }
+    }
+
+    /// `blocktxn`.
+    pub(super) fn block_transactions(
+        &mut self,
+        m: &Incoming<'_>,
+        b: &BlockTransactions,
+        given: &[Arc<TxDigest>],
+        coins: &mut Coins,
+        pen: &mut Pen<'_>,
+    ) {
+        let now = m.at.time;
+        for tx in given {
+            coins.learn(tx);
+            self.mempool.learned(&tx.tx.txid, now, coins);
+        }
+        if m.direction == Direction::Sent {
+            return self.shown(&b.block, now, false, coins, pen);
+        }
+        let Some(partial) = self.blocks.partial(&b.block, m.connection) else { return };
+        partial.give(given);
+        let header = partial.header;
+        let c = partial.completed(now, Via::CompactAndTransactions, Some((b.count, b.bytes)), false);
+        self.troubles.add(Trouble::RebuildMismatch, u64::from(c.mismatch));
+        match self.blocks.get_mut(&b.block) {
+            // It was taken for complete when the compact block came.
+            Some(r) if r.data.via == Via::Compact && r.data.from == Some(m.connection) && r.shown.is_none() => {
+                r.data = c.data;
+                if r.tip_point.is_some() {
+                    r.tip_point = Some(pen.stamp(now));
+                }
+                r.point = pen.stamp(now);
+            }
+            Some(_) => {}
+            None => self.complete(header, c.data, Some(c.body), coins, pen),
+        }
+    }
+
+    /// The node's `reject` (BIP 61).
+    pub(super) fn reject(&mut self, r: &Reject) {
+        let record = r.hash.and_then(|hash| self.blocks.get_mut(&hash));
+        if let Some(record) = record.filter(|_| &*r.message == b"block") {
+            record.reject = Some((r.code, escape(&r.reason).into()));
+            self.reopen(&r.hash.unwrap_or_default());
+        }
+    }
+
+    /// The height in a `version` of the node.
+    pub(super) fn own_height(&mut self, height: u32, now: Timestamp, pen: &mut Pen<'_>) {
+        let known = self.chain.as_ref().and_then(|c| c.tip()?.height);
+        if known.max(self.best_height).is_none_or(|best| height > best) {
+            self.best_height = Some(height);
+            pen.event(id::BLOCKS, now, blocks::values(&Tip { height: Some(height), ..Tip::default() }));
+        }
+    }
+
+    /// The node closed a connection: the block that it brought just before, without a sign since, is rejected.
+    pub(super) fn punished(&mut self, connection: PacketIndex, now: Timestamp, coins: &mut Coins) {
+        let suspects = self.blocks.iter().rev().take(NEWEST).filter(|r| {
+            r.data.from == Some(connection) && !r.accepted && !r.rejected && now.since(r.data.at) < PUNISHED
+        });
+        let suspects: Vec<(Hash256, Hash256)> = suspects.map(|r| (r.header.hash, r.header.prev)).collect();
+        for (hash, parent) in suspects {
+            if let Some(r) = self.blocks.get_mut(&hash) {
+                (r.rejected, r.tip_point) = (true, None);
+            }
+            if self.chain.as_ref().is_some_and(|c| c.is_active(&hash)) {
+                let step = self.chain.as_mut().and_then(|c| c.set_tip(&parent));
+                self.walk(step, now, None, coins);
+            }
+        }
+    }
+
+    /// Outputs of a block are known from now on.
+    fn learn(&mut self, body: Option<&Body>, coins: &mut Coins, now: Timestamp) {
+        let mut txids = Vec::new();
+        if let Some(body) = body {
+            body.for_each(|tx| {
+                coins.learn_outputs(tx.txid, tx.outputs);
+                txids.push(*tx.txid);
+            });
+        }
+        for txid in txids {
+            self.mempool.learned(&txid, now, coins);
+        }
+    }
+
+    /// A block's data is complete at the node.
+    pub(super) fn complete(&mut self, header: Header, data: Data, body: Option<Body>, coins: &mut Coins, pen: &mut Pen<'_>) {
+        let (hash, now) = (header.hash, data.at);
+        let Some(chain) = &mut self.chain else { return };
+        if self.blocks.get(&hash).is_some() {
+            return;
+        }
+        chain.header(header);
+        if let Some(height) = data.height {
+            chain.height_of(&hash, height);
+        }
+        let active = chain.is_active(&hash);
+        if let Some(left) = self.blocks.insert(header, data, body, pen.stamp(now)) {
+            self.troubles.count(Trouble::EvictedBlock);
+            self.write_evicted(left, pen);
+        }
+        if active {
+            // The node had shown it before, as with a block that it made itself.
+            self.connect(&hash, now, coins);
+        } else {
+            self.advance(&hash, now, coins, pen);
+        }
+    }
+}
