@@ -6,12 +6,12 @@
 //! here, an outpoint 41 and 36, an output 9 and 16.
 
 use super::block::{Block, Coinbase};
-use super::digest::{OutPoint, TxOutput};
+use super::digest::{OutPoint, TxDigest, TxInput, TxOutput};
 use super::hash::Hash256;
 use super::headers::HeaderView;
 use super::merkle::{self, MerkleCheck};
 use super::read::{DecodeError, Reader, compact_len};
-use super::tx::{Input, MIN_TX, Output, TxSink, scan};
+use super::tx::{Input, MIN_TX, Output, Tx, TxSink, scan};
 
 /// Most transactions of a block: more cannot weigh 4 000 000 WU or less (Bitcoin Core `MAX_BLOCK_WEIGHT` /
 /// `MIN_SERIALIZABLE_TRANSACTION_WEIGHT`). Blocks that claim more are errors.
@@ -66,6 +66,25 @@ impl BlockTx<'_> {
     /// Whether it is a coinbase: one input, which spends nothing.
     pub fn is_coinbase(&self) -> bool {
         matches!(self.spent, [only] if only.is_null())
+    }
+
+    /// The transaction by itself. What a block's digest does not keep is zero, its wtxid is its txid: for its
+    /// place in a mempool, not for series.
+    pub fn digest(&self) -> TxDigest {
+        let tx = Tx {
+            txid: self.txid,
+            wtxid: self.txid,
+            version: 0,
+            size: self.size,
+            stripped_size: self.stripped_size,
+            weight: self.weight(),
+            inputs: self.spent.len() as u32,
+            outputs: self.outputs.len() as u32,
+            lock_time: 0,
+            has_witness: self.size > self.stripped_size,
+        };
+        let inputs = self.spent.iter().map(|o| TxInput::from(*o)).collect();
+        TxDigest { tx, inputs, outputs: self.outputs.into(), non_standard_reason: None }
     }
 }
 

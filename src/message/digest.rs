@@ -86,6 +86,13 @@ impl From<&Input<'_>> for TxInput {
     }
 }
 
+impl From<OutPoint> for TxInput {
+    /// An input of which only what it spends is known.
+    fn from(prevout: OutPoint) -> Self {
+        Self { prevout, sequence: 0, witness_items: 0, witness_bytes: 0, script_sig: 0 }
+    }
+}
+
 /// An output of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TxOutput {

@@ -71,14 +71,18 @@ fn both_versions_are_rebuilt_from_a_mempool() {
         let mut rebuild = received(&block, version, &[1, 2, 7, 299]);
         assert_eq!(rebuild.slots().len(), 300);
         assert_eq!(rebuild.missing().count(), 295);
-        pool.iter().for_each(|(txid, wtxid)| { rebuild.offer(txid, wtxid, || *txid); });
+        pool.iter().for_each(|(txid, wtxid)| {
+            rebuild.offer(txid, wtxid, || *txid);
+        });
         assert_eq!(rebuild.missing().next(), None);
         assert_eq!(rebuild.transactions().unwrap(), txids);
         assert!(matches!(rebuild.slots()[7], Slot::Given(_)) && matches!(rebuild.slots()[8], Slot::Matched(_)));
     }
     // Version 2 asks for the witnesses too: the other form of a transaction is not the one.
     let mut rebuild = received(&block, 2, &[]);
-    pool.iter().for_each(|(txid, _)| { rebuild.offer(txid, txid, || *txid); });
+    pool.iter().for_each(|(txid, _)| {
+        rebuild.offer(txid, txid, || *txid);
+    });
     assert!(rebuild.missing().all(|i| i % 2 == 0));
     assert_eq!(rebuild.missing().count(), 149);
 }
@@ -88,7 +92,9 @@ fn what_is_missing_comes_in_the_order_asked_for() {
     let block = sample(50);
     let all: Vec<_> = block.txdata.iter().map(ids).collect();
     let mut rebuild = received(&block, 2, &[]);
-    all.iter().filter(|(t, _)| t.0[0] % 3 != 0).for_each(|(t, w)| { rebuild.offer(t, w, || *t); });
+    all.iter().filter(|(t, _)| t.0[0] % 3 != 0).for_each(|(t, w)| {
+        rebuild.offer(t, w, || *t);
+    });
     let missing: Vec<u16> = rebuild.missing().collect();
     assert!(missing.len() > 5);
     assert_eq!(rebuild.transactions(), None);
@@ -102,7 +108,9 @@ fn what_is_missing_comes_in_the_order_asked_for() {
     assert_eq!(rebuild.missing().collect::<Vec<_>>(), missing);
     // The same answer without its request.
     let mut unasked = rebuild.clone();
-    missing.iter().map(|&i| &all[usize::from(i)]).for_each(|(t, w)| { unasked.offer(t, w, || *t); });
+    missing.iter().map(|&i| &all[usize::from(i)]).for_each(|(t, w)| {
+        unasked.offer(t, w, || *t);
+    });
     rebuild.complete(&missing, given).unwrap();
     for r in [rebuild, unasked] {
         assert_eq!(r.transactions().unwrap(), all.iter().map(|(t, _)| *t).collect::<Vec<_>>());

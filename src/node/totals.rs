@@ -1,10 +1,10 @@
 //! Sums and gauges of one watched node.
 
+use super::coins::Coins;
 use super::connection::Connection;
 use super::key::Key;
-use super::report::{ConnectionReport, LISTED, largest};
-use super::coins::Coins;
 use super::ledger::{Incoming, Ledger, Pen};
+use super::report::{ConnectionReport, LISTED, largest};
 use super::view::Direction;
 use crate::flow::{DirectionStats, Side};
 use crate::message::command::COMMANDS;

@@ -1,17 +1,17 @@
 //! The node stage: events in, messages and points out.
 
-use super::connection::Connection;
 use super::coins::Coins;
+use super::connection::Connection;
 use super::key::Key;
-use super::ledger::Incoming;
 use super::learn::{Learner, Pending};
+use super::ledger::Incoming;
 use super::report::{ConnectionReport, Report};
-use super::trouble::Trouble;
 use super::spec::NodeSpec;
 use super::totals::{Node, growth, place};
+use super::trouble::Trouble;
 use super::watch::Watch;
-use crate::health::Tally;
 use crate::flow::{At, CloseReason, Conversation, DirectionStats, PacketIndex, Side};
+use crate::health::Tally;
 use crate::message::body::Body;
 use crate::message::command::Command;
 use crate::message::event::{Event, Message, What};
@@ -518,7 +518,12 @@ impl View {
         for node in self.nodes.iter_mut().filter(|n| n.named) {
             node.close_interval(time, &mut points);
         }
-        points.push(Point { series: id::SENSOR, time, node: "".into(), values: sensor::values(&self.counters, &self.troubles) });
+        points.push(Point {
+            series: id::SENSOR,
+            time,
+            node: "".into(),
+            values: sensor::values(&self.counters, &self.troubles),
+        });
         out.interval(points);
     }
 }

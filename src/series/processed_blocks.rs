@@ -19,7 +19,12 @@ const COLUMNS: [Column; 17] = [
         "blocks",
         "Height of this block: BIP 34 coinbase height (version 2 and above), else its place in the chain.",
     ),
-    integer("size", Exact, "bytes", "Serialized size with witnesses; absent when a compact block could not be rebuilt."),
+    integer(
+        "size",
+        Exact,
+        "bytes",
+        "Serialized size with witnesses; absent when a compact block could not be rebuilt.",
+    ),
     integer("weight", Exact, "WU", "Weight (BIP 141); absent when a compact block could not be rebuilt."),
     integer("num_tx", Exact, "transactions", "Transactions of this block."),
     integer("total_tx_fees", Exact, "sat", "Sum of the coinbase's outputs less the subsidy of its height."),

@@ -166,6 +166,6 @@ fn points_of_fees() {
     assert_eq!((&p["min_fee"], &p["fee_ratio"]), (&Value::Absent, &Value::Absent));
     assert_eq!(tx_fees::min_fee(0, 141), 15, "0.1 sat/vB at least, rounded up");
     assert_eq!(tx_fees::min_fee(u64::MAX, u32::MAX), u64::MAX.div_ceil(1000));
-    let p = named(id::TX_FEE_COVERAGE, &tx_fees::coverage("v1", 3, 4));
+    let p = named(id::TX_FEE_COVERAGE, &tx_fees::coverage("v1", [3, 4, 0]));
     assert_eq!((&p["known"], &p["unknown"]), (&Value::Integer(3), &Value::Integer(4)));
 }

@@ -42,9 +42,19 @@ pub const TX_FEE_COVERAGE: Series = Series {
 
 const COVERAGE: [Column; 4] = [
     TRANSPORT,
-    integer("known", Exact, "transactions", "Transactions of which every output they spend had been seen when they came."),
+    integer(
+        "known",
+        Exact,
+        "transactions",
+        "Transactions of which every output they spend had been seen when they came.",
+    ),
     integer("unknown", Exact, "transactions", "Transactions that spend an output the sensor had not seen."),
-    integer("late", Exact, "transactions", "Transactions counted as unknown before, whose fee became known in this interval."),
+    integer(
+        "late",
+        Exact,
+        "transactions",
+        "Transactions counted as unknown before, whose fee became known in this interval.",
+    ),
 ];
 
 /// Least fee of a transaction of `vsize` vbytes, satoshi, at `rate` sat/kvB.

@@ -6,6 +6,7 @@ use crate::message::digest::{OutPoint, TxDigest, TxInput, TxOutput};
 use crate::message::hash::Hash256;
 use crate::message::headers::Header;
 use crate::time::Timestamp;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -126,6 +127,19 @@ impl Body {
         match self {
             Self::Whole(b) => b.block.tx_count as usize,
             Self::Rebuilt(all) => all.len(),
+        }
+    }
+
+    /// Its known transactions but the coinbase, in order, for the mempool that they return to; those of
+    /// `taken` as they came there.
+    pub fn returning(&self, taken: &[Arc<TxDigest>]) -> Vec<Arc<TxDigest>> {
+        match self {
+            Self::Whole(b) => {
+                let taken: HashMap<_, _> = taken.iter().map(|tx| (tx.tx.txid, tx)).collect();
+                let others = b.transactions().filter(|tx| !tx.is_coinbase());
+                others.map(|tx| taken.get(&tx.txid).map_or_else(|| Arc::new(tx.digest()), |t| Arc::clone(t))).collect()
+            }
+            Self::Rebuilt(all) => all.iter().flatten().filter(|tx| !tx.is_coinbase()).map(Arc::clone).collect(),
         }
     }
 

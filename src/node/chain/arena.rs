@@ -3,8 +3,8 @@
 //! Every operation is O(1). A parent is found by its hash, so that taking it away or bringing it
 //! back touches none of its children, however many a hostile peer makes.
 
-use crate::message::headers::Header;
 use crate::message::hash::Hash256;
+use crate::message::headers::Header;
 use ahash::RandomState;
 use hashbrown::HashTable;
 use std::collections::HashMap;

@@ -25,8 +25,8 @@ mod property_tests;
 #[cfg(test)]
 mod tests;
 
-pub use outcome::{Added, Caps, Doubt, KEPT_SIDE, Known, MAX_HEADERS, MAX_UNLINKED, Place, Step};
 pub use crate::message::headers::Header;
+pub use outcome::{Added, Caps, Doubt, KEPT_SIDE, Known, MAX_HEADERS, MAX_UNLINKED, Place, Step};
 pub use params::{genesis, subsidy};
 
 use crate::health::Tally;

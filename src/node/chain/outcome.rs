@@ -1,7 +1,7 @@
 //! What the header tree keeps, and what it says.
 
-use crate::message::headers::Header;
 use crate::message::hash::Hash256;
+use crate::message::headers::Header;
 
 /// Headers kept in all, of every kind.
 pub const MAX_HEADERS: usize = 200_000;

@@ -1,5 +1,6 @@
 //! Blocks: announcements, requests, data, refusals.
 
+use super::tip::Show;
 use super::{Incoming, Ledger, Pen};
 use crate::flow::PacketIndex;
 use crate::message::block::Block;
@@ -45,7 +46,8 @@ impl Ledger {
         // A full answer, or one with a place to stop, ends below the tip.
         let newest = list.len() < MAX_HEADERS && !peer.stops;
         for (i, header) in list.iter().enumerate() {
-            self.shown(&header.hash, now, newest && i + 1 == list.len(), coins, pen);
+            let show = if newest && i + 1 == list.len() { Show::Tip } else { Show::Has };
+            self.shown(&header.hash, now, show, coins, pen);
         }
     }
 
@@ -65,7 +67,7 @@ impl Ledger {
             return;
         }
         for hash in hashes {
-            self.shown(hash, m.at.time, false, coins, pen);
+            self.shown(hash, m.at.time, Show::Has, coins, pen);
         }
         // Asked of the peer that just sent a block whose parent is missing.
         let parent_known = |r: &Record| self.chain.as_ref().is_some_and(|c| c.get(&r.header.prev).is_some());
@@ -116,7 +118,7 @@ impl Ledger {
         };
         self.complete(b.header(), data, body, coins, pen);
         if m.direction == Direction::Sent {
-            self.shown(&b.hash, now, false, coins, pen);
+            self.shown(&b.hash, now, Show::Has, coins, pen);
         }
     }
 
@@ -164,7 +166,7 @@ impl Ledger {
             if let Some(r) = self.blocks.get_mut(&b.hash) {
                 r.relayed.get_or_insert(now);
             }
-            self.accepted(&b.hash, now, coins, pen);
+            self.accepted(&b.hash, now, false, coins, pen);
         }
     }
 
@@ -190,7 +192,7 @@ impl Ledger {
             self.mempool.learned(&tx.tx.txid, now, coins);
         }
         if m.direction == Direction::Sent {
-            return self.shown(&b.block, now, false, coins, pen);
+            return self.shown(&b.block, now, Show::Has, coins, pen);
         }
         let Some(partial) = self.blocks.partial(&b.block, m.connection) else { return };
         partial.give(given);
@@ -261,7 +263,14 @@ impl Ledger {
     }
 
     /// A block's data is complete at the node.
-    pub(super) fn complete(&mut self, header: Header, data: Data, body: Option<Body>, coins: &mut Coins, pen: &mut Pen<'_>) {
+    pub(super) fn complete(
+        &mut self,
+        header: Header,
+        data: Data,
+        body: Option<Body>,
+        coins: &mut Coins,
+        pen: &mut Pen<'_>,
+    ) {
         let (hash, now) = (header.hash, data.at);
         let Some(chain) = &mut self.chain else { return };
         if self.blocks.get(&hash).is_some() {

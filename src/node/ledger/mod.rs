@@ -9,7 +9,6 @@ mod pen;
 mod relay;
 mod tip;
 
-
 pub use pen::Pen;
 
 use super::addresses::Addresses;

@@ -1,5 +1,6 @@
 //! Transactions: what the node receives, announces, serves, asks for and does not have.
 
+use super::tip::Show;
 use super::{Incoming, Ledger, Pen};
 use crate::message::command::Command;
 use crate::message::digest::{OutPoint, TxDigest};
@@ -79,7 +80,10 @@ impl Ledger {
                 (Command::INV, false) if entry.kind.is_block() => self.blocks.announced(id, now, address),
                 (Command::INV, true) if entry.kind.is_tx() => self.mempool.show(id, place, now, coins),
                 // Several at once answer a getblocks: any part of the chain.
-                (Command::INV, true) if entry.kind.is_block() => self.shown(id, now, blocks == 1, coins, pen),
+                (Command::INV, true) if entry.kind.is_block() => {
+                    let show = if blocks == 1 { Show::Announced } else { Show::Has };
+                    self.shown(id, now, show, coins, pen);
+                }
                 (Command::GETDATA, true) if matches!(entry.kind, Kind::Tx | Kind::WitnessTx) => self.mempool.ask(id),
                 (Command::GETDATA, true) if entry.kind.is_block() => {
                     self.blocks.ask(id, connection, entry.kind != Kind::CompactBlock);

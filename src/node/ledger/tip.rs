@@ -10,7 +10,7 @@ use crate::message::digest::TxDigest;
 use crate::message::hash::Hash256;
 use crate::node::blocks::record::BodyTx;
 use crate::node::blocks::{Record, Via};
-use crate::node::chain::{Step, subsidy};
+use crate::node::chain::{Chain, Place, Step, subsidy};
 use crate::node::coins::{Coins, Confirmed};
 use crate::node::trouble::Trouble;
 use crate::series::blocks::Tip;
@@ -27,27 +27,38 @@ const SETTLED: i64 = SECOND;
 const UNKNOWN: i64 = 60 * SECOND;
 /// Blocks whose transactions tell the coverage.
 const COVERED: usize = 10;
+/// What a message of the node says of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Show {
+    /// It has it.
+    Has,
+    /// It was its newest when the announcement was made, a while before it was sent.
+    Announced,
+    /// It is its newest.
+    Tip,
+}
+
 /// Most blocks looked at for the longest chain above a new one.
 const MAX_ABOVE: usize = 2048;
 
 impl Ledger {
     /// The node shows that it has a block: as its newest, or only that it has it. `at` is when.
-    pub(super) fn shown(&mut self, hash: &Hash256, at: Timestamp, newest: bool, coins: &mut Coins, pen: &mut Pen<'_>) {
+    pub(super) fn shown(&mut self, hash: &Hash256, at: Timestamp, show: Show, coins: &mut Coins, pen: &mut Pen<'_>) {
         if let Some(r) = self.blocks.get_mut(hash)
             && r.shown.is_none()
         {
             r.shown = Some(at);
             self.reopen(hash);
         }
-        if newest {
-            self.accepted(hash, at, coins, pen);
+        if show != Show::Has {
+            self.accepted(hash, at, show == Show::Tip, coins, pen);
         } else if self.blocks.get(hash).is_some_and(|r| !r.accepted) {
             self.sign(hash, pen);
         }
     }
 
-    /// The node shows a block as its newest.
-    pub(super) fn accepted(&mut self, hash: &Hash256, at: Timestamp, coins: &mut Coins, pen: &mut Pen<'_>) {
+    /// The node shows a block as its newest; with `now`, by a message that is made when it is sent.
+    pub(super) fn accepted(&mut self, hash: &Hash256, at: Timestamp, now: bool, coins: &mut Coins, pen: &mut Pen<'_>) {
         if self.blocks.get(hash).is_none()
             && let Some(p) = self.blocks.unasked(hash)
         {
@@ -58,7 +69,13 @@ impl Ledger {
         }
         self.sign(hash, pen);
         let Some(chain) = &mut self.chain else { return };
-        if !chain.is_active(hash) {
+        let overtaken = |c: &Chain| {
+            let (Some(tip), Some(block)) = (c.tip(), c.get(hash)) else { return false };
+            let sure = self.blocks.get(&tip.header.hash).is_none_or(|r| r.accepted) || block.place == Place::Stale;
+            sure && tip.height.zip(block.height).is_some_and(|(tip, block)| block <= tip)
+        };
+        // An inv waits for its turn: the node may have gone on since.
+        if !chain.is_active(hash) && (now || !overtaken(chain)) {
             let step = chain.set_tip(hash);
             self.walk(step, at, Some(pen), coins);
             self.sign(hash, pen);
@@ -188,7 +205,6 @@ impl Ledger {
             taken.extend(tx_taken);
             txids.push(*tx.txid);
         });
-        // What the sensor saw for the first time in this block returns with the others, if it leaves.
         let all = (body.len() as u64).saturating_sub(1);
         self.known.push_back((known, all));
         if self.known.len() > COVERED {
@@ -200,18 +216,19 @@ impl Ledger {
         self.mempool.confirmed(txids, now, coins);
     }
 
-    /// A block leaves the node's chain; returns the transactions that it had taken out of the mempool.
+    /// A block leaves the node's chain; returns the transactions that return to the mempool.
     fn disconnect(&mut self, hash: &Hash256, coins: &mut Coins) -> Vec<Arc<TxDigest>> {
         let Some(r) = self.blocks.get_mut(hash) else { return Vec::new() };
         r.tip_point = None;
         if !std::mem::take(&mut r.connected) {
             return Vec::new();
         }
-        let last = coins.leave(hash);
-        if let (Some(body), true) = (&r.body, last) {
+        let (last, taken) = (coins.leave(hash), std::mem::take(&mut r.taken));
+        let Some(body) = &r.body else { return taken };
+        if last {
             body.for_each(|tx| coins.disconnect(Confirmed { txid: tx.txid, outputs: tx.outputs }, tx.spent()));
         }
-        std::mem::take(&mut r.taken)
+        body.returning(&taken)
     }
 
     /// Tips without a sign are told now, compact blocks of long ago given up.

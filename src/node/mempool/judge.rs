@@ -103,7 +103,8 @@ impl Mempool {
         for &c in conflicts {
             let Some(other) = self.entries.get(c) else { return false };
             let Some(paid) = other.fee else { return false };
-            let (theirs, ours) = (u128::from(paid) * u128::from(vsize), u128::from(fee) * u128::from(other.tx.tx.vsize()));
+            let (theirs, ours) =
+                (u128::from(paid) * u128::from(vsize), u128::from(fee) * u128::from(other.tx.tx.vsize()));
             if ours <= theirs {
                 return false;
             }

@@ -201,7 +201,9 @@ impl Mempool {
         for queue in [unshown, pending, entered] {
             let queue: &mut VecDeque<(Timestamp, Handle)> = queue;
             if queue.len() > 2 * entries.len() + STALE {
-                queue.retain(|(since, h)| entries.live(*h).and_then(|at| entries.get(at)).is_some_and(|e| e.since == *since));
+                queue.retain(|(since, h)| {
+                    entries.live(*h).and_then(|at| entries.get(at)).is_some_and(|e| e.since == *since)
+                });
             }
         }
     }
