@@ -50,7 +50,7 @@ const COLUMNS: [Column; 17] = [
         "us",
         "From the same byte to the first cmpctblock of it that the node sent: before full validation to high-bandwidth peers.",
     ),
-    integer("reject_code", Exact, "", "Code of the node's reject message, if any."),
+    integer("reject_code", Exact, "code", "Code of the node's reject message, if any."),
     text("reject_reason", Exact, "Reason in the node's reject message, control characters escaped."),
     text(
         "via",

@@ -13,6 +13,9 @@ use std::collections::HashMap;
 fn ids_are_places_in_the_list() {
     let named = [
         (id::BANDWIDTH, "bandwidth"),
+        (id::BLOCKS, "blocks"),
+        (id::PROCESSED_BLOCKS, "processed_blocks"),
+        (id::MEMPOOL, "mempool"),
         (id::MSG_RECV, "msg_recv"),
         (id::MSG_RECV_BYTES, "msg_recv_bytes"),
         (id::MSG_SENT, "msg_sent"),

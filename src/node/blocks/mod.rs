@@ -141,7 +141,7 @@ impl Blocks {
     /// Keeps the transactions of a block, those of the oldest ones leave.
     pub fn keep(&mut self, hash: &Hash256, body: Option<Body>) {
         let (Some(body), Some(record)) = (body, self.records.get_mut(hash)) else { return };
-        let n = body.len();
+        let n = body.count();
         if record.body.replace(body).is_none() {
             self.bodies.push_back((*hash, n));
             self.kept += n;

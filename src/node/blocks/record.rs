@@ -123,7 +123,7 @@ impl<'a> BodyTx<'a> {
 
 impl Body {
     /// Transactions.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         match self {
             Self::Whole(b) => b.block.tx_count as usize,
             Self::Rebuilt(all) => all.len(),

@@ -168,7 +168,7 @@ impl Ledger {
         if let Some(height) = step.height {
             coins.tip(height);
         }
-        let tip = self.chain.as_ref().and_then(|c| c.tip());
+        let tip = self.chain.as_ref().and_then(Chain::tip);
         if let Some(tip) = tip {
             let parent = tip.header.prev;
             // What it builds on, the node has accepted, unless that is only expected of the tip itself.
@@ -205,7 +205,7 @@ impl Ledger {
             taken.extend(tx_taken);
             txids.push(*tx.txid);
         });
-        let all = (body.len() as u64).saturating_sub(1);
+        let all = (body.count() as u64).saturating_sub(1);
         self.known.push_back((known, all));
         if self.known.len() > COVERED {
             self.known.pop_front();

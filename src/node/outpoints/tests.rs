@@ -38,7 +38,9 @@ fn keeps_what_it_is_given() {
     }
     assert_eq!(index.get(&txid(1), 4), None);
     assert!(!index.insert(&txid(1), 0, coin(7)));
-    assert_eq!(index.peek(&txid(1), 0).unwrap().coin, coin(7));
+    assert_eq!(index.peek(&txid(1), 0).unwrap().coin, Coin { flags: all[0].flags | coin(7).flags, ..coin(7) });
+    index.clear_flags(&txid(1), 0, u8::MAX);
+    assert_eq!(index.peek(&txid(1), 0).unwrap().coin, Coin { flags: 0, ..coin(7) });
     assert_eq!(index.len(), 8);
     assert_eq!(index.counters(), Counters { hits: 4, misses: 1, ..Counters::default() });
 }
@@ -201,7 +203,9 @@ proptest! {
                 0..=3 => {
                     let known = model.get(&outpoint).copied();
                     prop_assert_eq!(index.insert(&id, vout, coin(value)), known.is_none());
-                    model.insert(outpoint, Found { coin: coin(value), spent: known.and_then(|f| f.spent) });
+                    let mut coin = coin(value);
+                    coin.flags |= known.map_or(0, |f| f.coin.flags);
+                    model.insert(outpoint, Found { coin, spent: known.and_then(|f| f.spent) });
                 }
                 4..=5 => {
                     let found = model.get(&outpoint).copied();
