@@ -45,6 +45,11 @@ impl Addresses {
     /// Distinct addresses of the last 24 hours, at most an hour less.
     pub fn estimate(&mut self, now: Timestamp) -> u64 {
         self.forget(now.floor(HOUR).nanos());
+        self.count()
+    }
+
+    /// Distinct addresses of the hours that are kept.
+    pub fn count(&self) -> u64 {
         if self.hours.is_empty() {
             return 0;
         }

@@ -71,18 +71,18 @@ fn both_versions_are_rebuilt_from_a_mempool() {
         let mut rebuild = received(&block, version, &[1, 2, 7, 299]);
         assert_eq!(rebuild.slots().len(), 300);
         assert_eq!(rebuild.missing().count(), 295);
-        pool.iter().for_each(|(txid, wtxid)| {
+        for (txid, wtxid) in &pool {
             rebuild.offer(txid, wtxid, || *txid);
-        });
+        }
         assert_eq!(rebuild.missing().next(), None);
         assert_eq!(rebuild.transactions().unwrap(), txids);
         assert!(matches!(rebuild.slots()[7], Slot::Given(_)) && matches!(rebuild.slots()[8], Slot::Matched(_)));
     }
     // Version 2 asks for the witnesses too: the other form of a transaction is not the one.
     let mut rebuild = received(&block, 2, &[]);
-    pool.iter().for_each(|(txid, _)| {
+    for (txid, _) in &pool {
         rebuild.offer(txid, txid, || *txid);
-    });
+    }
     assert!(rebuild.missing().all(|i| i % 2 == 0));
     assert_eq!(rebuild.missing().count(), 149);
 }

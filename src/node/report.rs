@@ -1,5 +1,8 @@
 //! What a run saw, as one value: the summary on the terminal and the object of `--json`.
 
+pub mod ledger;
+
+use self::ledger::{ChainReport, MempoolReport};
 use super::connection::Connection;
 use super::totals::{Messages, Node, TRANSPORTS, place};
 use crate::flow::{PacketIndex, Side};
@@ -79,6 +82,12 @@ pub struct NodeReport {
     pub user_agents: Counts,
     /// Open connections at the end.
     pub open: Open,
+    /// What the node follows, and the blocks that came to it.
+    pub chain: ChainReport,
+    /// The shadow mempool at the end, and the transactions that were seen.
+    pub mempool: MempoolReport,
+    /// Distinct addresses gossiped to the node in the last 24 hours, estimated.
+    pub gossiped_addresses: u64,
     /// The connections that carried most.
     pub connections: Vec<ConnectionReport>,
 }
@@ -270,6 +279,9 @@ fn node_report(index: usize, n: &Node, all: &[(&PacketIndex, &Connection)]) -> N
             fullnode: g.fullnode,
             spv: g.spv,
         },
+        chain: ChainReport::new(&n.ledger),
+        mempool: MempoolReport::new(&n.ledger),
+        gossiped_addresses: n.ledger.gossiped(),
         connections,
     }
 }

@@ -3,6 +3,7 @@
 use super::coins::fee;
 use super::key::Key;
 use super::ledger::Pen;
+use super::report::ledger::Histogram;
 use super::seen::{CAPACITY, Seen};
 use crate::flow::PacketIndex;
 use crate::message::digest::TxDigest;
@@ -21,6 +22,12 @@ pub struct Transactions {
     /// In the running interval: transactions of which all that they spend was known, others, and others of
     /// before whose fee became known.
     coverage: [u64; 3],
+    /// Of those, with a known fee, also when it became known later.
+    pub fees_known: u64,
+    /// Their fee rates.
+    pub fee_rates: Histogram,
+    /// Sizes of all.
+    pub sizes: Histogram,
     /// The node's newest `feefilter`, sat/kvB.
     pub min_rate: Option<u64>,
 }
@@ -29,7 +36,16 @@ impl Transactions {
     /// None yet.
     pub fn new() -> Self {
         let seen = Seen::new(Key::fixed(SEED), CAPACITY);
-        Self { seen, count: 0, non_standard: 0, coverage: [0; 3], min_rate: None }
+        Self {
+            seen,
+            count: 0,
+            non_standard: 0,
+            coverage: [0; 3],
+            fees_known: 0,
+            fee_rates: Histogram::of_fee_rates(),
+            sizes: Histogram::of_sizes(),
+            min_rate: None,
+        }
     }
 
     /// Whether a transaction is seen for the first time, as far as is remembered; remembers it.
@@ -41,6 +57,7 @@ impl Transactions {
     pub fn points(&mut self, pen: &mut Pen<'_>, now: Timestamp, d: &TxDigest, prevouts: &[Option<Prevout>]) {
         self.count += 1;
         self.non_standard += u64::from(d.non_standard_reason.is_some());
+        self.sizes.count(u64::from(d.tx.vsize()), 1);
         pen.event(id::TX, now, tx::values("v1", d));
         for values in tx_inputs::points("v1", d, |n| prevouts.get(n).copied().flatten()) {
             pen.event(id::TX_INPUTS, now, values);
@@ -51,14 +68,20 @@ impl Transactions {
         let fee = fee(d, prevouts);
         self.coverage[usize::from(fee.is_none())] += 1;
         if let Some(fee) = fee {
-            pen.event(id::TX_FEES, now, tx_fees::values("v1", d, fee, self.min_rate));
+            self.fee(pen, now, d, fee);
         }
+    }
+
+    fn fee(&mut self, pen: &mut Pen<'_>, now: Timestamp, d: &TxDigest, fee: u64) {
+        self.fees_known += 1;
+        self.fee_rates.count(fee, u64::from(d.tx.vsize()));
+        pen.event(id::TX_FEES, now, tx_fees::values("v1", d, fee, self.min_rate));
     }
 
     /// Writes the fee of a transaction that was seen before, now that it is known.
     pub fn late_fee(&mut self, pen: &mut Pen<'_>, now: Timestamp, d: &TxDigest, fee: u64) {
         self.coverage[2] += 1;
-        pen.event(id::TX_FEES, now, tx_fees::values("v1", d, fee, self.min_rate));
+        self.fee(pen, now, d, fee);
     }
 
     /// The values of `tx_fee_coverage` for the interval that ends now.

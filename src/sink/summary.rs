@@ -1,5 +1,7 @@
 //! The summary of a replay on the terminal: what a node operator looks for first, on one page.
 
+mod ledger;
+
 use super::table::plain_table;
 use crate::node::report::{Capture, Counts, NodeReport, Report};
 use crate::time::Timestamp;
@@ -183,6 +185,7 @@ fn node(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> {
             "Fallbacks", n.v2_fallbacks
         )?;
     }
+    ledger::print(out, n, style)?;
     message_table(out, n, style)?;
     agents(out, n, style)?;
     peers(out, n, style)

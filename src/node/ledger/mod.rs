@@ -87,7 +87,9 @@ pub struct Ledger {
     limiter: Limiter,
     limited: u64,
     spenders: Recent<u64>,
+    /// In the running interval.
     double_spends: u64,
+    all_double_spends: u64,
     /// Transactions of the newest blocks: those that the mempool had, and all.
     known: VecDeque<(u64, u64)>,
     /// The best height that a point told.
@@ -113,6 +115,7 @@ impl Ledger {
             limited: 0,
             spenders: Recent::new(MAX_SPENT),
             double_spends: 0,
+            all_double_spends: 0,
             known: VecDeque::new(),
             best_height: None,
             troubles: Tally::default(),
@@ -229,6 +232,11 @@ impl Ledger {
     /// What was discarded since the last call.
     pub fn take_troubles(&mut self) -> Tally<Trouble> {
         std::mem::take(&mut self.troubles)
+    }
+
+    /// Distinct addresses gossiped in the 24 hours before the last one.
+    pub fn gossiped(&self) -> u64 {
+        self.addresses.count()
     }
 
     /// Distinct addresses gossiped lately, and sources that were refused.

@@ -49,6 +49,7 @@ impl Ledger {
             match self.spenders.get_mut(print) {
                 Some(first) if *first != by => {
                     self.double_spends += 1;
+                    self.all_double_spends += 1;
                     let values = mempool::double_spend(tx.tx.txid.to_string(), input.prevout.to_string());
                     pen.event(id::MEMPOOL, now, values);
                 }
@@ -105,10 +106,25 @@ impl Ledger {
         }
     }
 
+    /// Share of the transactions of the newest blocks that the mempool had before.
+    pub fn coverage(&self) -> Option<f64> {
+        let (known, all) = self.known.iter().fold((0, 0), |(a, b), (known, all)| (a + known, b + all));
+        (all > 0).then(|| known as f64 / all as f64)
+    }
+
+    /// Double spends since the start.
+    pub fn double_spends_in_all(&self) -> u64 {
+        self.all_double_spends
+    }
+
+    /// The best height that was told.
+    pub fn best_height(&self) -> Option<u32> {
+        self.best_height
+    }
+
     /// Gauges of the interval that ends now.
     pub fn mempool_gauges(&mut self) -> mempool::Gauges {
         let totals = self.mempool.totals();
-        let (known, all) = self.known.iter().fold((0, 0), |(a, b), (known, all)| (a + known, b + all));
         mempool::Gauges {
             num_tx: totals.num_tx,
             size: totals.size,
@@ -117,7 +133,7 @@ impl Ledger {
             double_spend: std::mem::take(&mut self.double_spends),
             tx_rate_limit: std::mem::take(&mut self.limited),
             min_fee_rate: self.transactions.min_rate,
-            coverage: (all > 0).then(|| known as f64 / all as f64),
+            coverage: self.coverage(),
         }
     }
 }

@@ -323,11 +323,15 @@ impl Mempool {
         }
         while let Some((since, handle)) = pop_older(&mut self.pending, now, PENDING) {
             let stands = |e: &Entry| e.standing == Standing::Pending && e.since == since;
-            if let Some(at) = self.entries.live(handle).filter(|&at| self.entries.get(at).is_some_and(stands)) { drop(self.delete(at)) }
+            if let Some(at) = self.entries.live(handle).filter(|&at| self.entries.get(at).is_some_and(stands)) {
+                self.delete(at);
+            }
         }
         while let Some((since, handle)) = pop_older(&mut self.entered, now, EXPIRY) {
             let stands = |e: &Entry| e.standing == Standing::In && e.since == since;
-            if let Some(at) = self.entries.live(handle).filter(|&at| self.entries.get(at).is_some_and(stands)) { self.leave(at, now) }
+            if let Some(at) = self.entries.live(handle).filter(|&at| self.entries.get(at).is_some_and(stands)) {
+                self.leave(at, now);
+            }
         }
         self.forget_adopted();
         self.forget_stale();
