@@ -9,6 +9,8 @@ mod corpus;
 
 #[path = "recordings/chain.rs"]
 mod chain;
+#[path = "recordings/ledger.rs"]
+mod ledger;
 #[path = "recordings/peers.rs"]
 mod peers;
 #[path = "recordings/store.rs"]

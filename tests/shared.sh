@@ -17,11 +17,44 @@ for name in core31-v1 core31-mixed; do
   check "$name: every readable message, byte for byte" "$shared/check/compare.py" "$shared/captures/$name" "$program"
 done
 
-figures() { # recording: the lines of state.py about series that are there
+figures() { # recording: every line of state.py
   "$program" replay --quiet --node $node --store "$work/$1.db" --interval 1s "$shared/captures/$1/capture.pcap.zst" >/dev/null
-  "$shared/check/state.py" "$shared/captures/$1" "$work/$1.db" >"$work/state" || true
-  grep -E '^(bandwidth|peers)\.' "$work/state"
-  [ "$(grep -cE '^(bandwidth|peers)\..* ok$' "$work/state")" -eq 4 ]
+  "$shared/check/state.py" "$shared/captures/$1" "$work/$1.db"
+}
+middle() { # recording: begun in the middle, what is told of blocks, transactions and fees is right all the same
+  python3 - "$program" "$shared/captures/$1" "$work" <<'PY'
+import collections, gzip, json, sqlite3, struct, subprocess, sys
+program, recording, work = sys.argv[1:]
+raw = subprocess.run(['zstd', '-dcq', f'{recording}/capture.pcap.zst'], stdout=subprocess.PIPE, check=True).stdout
+frames, at = [], 24
+while at + 16 <= len(raw):
+    end = at + 16 + struct.unpack_from('<I', raw, at + 8)[0]
+    frames.append(raw[at:end]); at = end
+with open(f'{work}/middle.pcap', 'wb') as f: f.write(raw[:24] + b''.join(frames[len(frames) // 3:]))
+subprocess.run([program, 'replay', '--quiet', '--node', '10.77.0.1,fd77::1', '--store', f'{work}/middle.db', '--interval', '1s', f'{work}/middle.pcap'], stdout=subprocess.DEVNULL, check=True)
+db = sqlite3.connect(f'{work}/middle.db'); db.row_factory = sqlite3.Row
+load = lambda name: json.load(gzip.open(f'{recording}/{name}.gz', 'rt'))
+fees, txs, final = load('node_fees.json'), load('node_txs.json'), json.load(open(f'{recording}/node_final.json'))
+wrong = collections.Counter(); seen = collections.Counter()
+for r in db.execute('select txid, tx_fee from tx_fees'):
+    if r['txid'] in fees: seen['fees'] += 1; wrong['fees'] += r['tx_fee'] != round(fees[r['txid']]['fee'] * 1e8)
+for r in db.execute('select * from tx'):
+    if r['txid'] in txs: t = txs[r['txid']]; seen['tx'] += 1; wrong['tx'] += (r['tx_size'], r['vsize'], r['weight']) != (t['size'], t['vsize'], t['weight'])
+blocks = {b['hash']: b for b in final['blocks']}
+for r in db.execute('select * from processed_blocks'):
+    if (b := blocks.get(r['sha'])):
+        seen['blocks'] += 1
+        wrong['blocks'] += r['height'] != b['height'] or r['num_tx'] != b['nTx'] or (r['size'] is not None and (r['size'], r['weight']) != (b['size'], b['weight'])) or r['status'] == 'rejected'
+polls = [json.loads(l) for l in gzip.open(f'{recording}/node_polls.jsonl.gz', 'rt')]
+tips = [(r['time'] / 1e9, r['best_height']) for r in db.execute('select * from blocks where best_height is not null order by time')]
+for t, h in tips:
+    near = [p['chain']['blocks'] for p in polls if abs(p['t'] - t) < 3]
+    seen['tips'] += 1; wrong['tips'] += bool(near) and not min(near) <= h <= max(near)
+coverage = [r[0] for r in db.execute('select coverage from mempool where coverage is not null order by time')]
+wrong['coverage'] += not coverage or coverage[0] >= 1
+print('seen', dict(seen), 'wrong', dict(wrong), 'coverage from', coverage[:1], 'to', coverage[-1:])
+sys.exit(1 if sum(wrong.values()) or not all(seen[k] for k in ('fees', 'tx', 'blocks', 'tips')) else 0)
+PY
 }
 opaque() { # recording: every connection is v2 and none undecided
   "$program" replay --quiet --json --node $node "$shared/captures/$1/capture.pcap.zst" >"$work/json"
@@ -32,7 +65,8 @@ print({k: v['connections'] for k, v in t.items()})
 sys.exit(0 if t['v2']['connections'] > 0 and all(t[k]['connections'] == 0 for k in ('v1', 'unknown', 'not_bitcoin')) else 1)
 PY
 }
-for name in core31-v1 core31-mixed core31-v2 core31-v2-busy core31-v2-quiet; do check "$name: bandwidth and peers against the node's own" figures $name; done
+for name in core31-v1 core31-mixed core31-v2 core31-v2-busy core31-v2-quiet; do check "$name: the series against the node's own account" figures $name; done
+check 'core31-v1: begun in the middle' middle core31-v1
 for name in core31-v2 core31-v2-busy core31-v2-quiet; do check "$name: every connection is told to be encrypted" opaque $name; done
 
 stress() { # each file: status 0, or 1 and one line; 10 s; 200 MB

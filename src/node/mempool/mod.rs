@@ -302,6 +302,10 @@ impl Mempool {
                 continue;
             }
             let at = self.insert(tx, now);
+            if let Some(e) = self.entries.get_mut(at) {
+                // Nodes do not announce what returns: that nobody is told is no sign.
+                e.shown = true;
+            }
             self.price(at, coins);
             match self.judge(at, coins, true) {
                 Verdict::Enters(_) => self.enter(at, now),
