@@ -173,7 +173,7 @@ fn what_is_never_shown_leaves_after_a_minute_when_a_peer_should_have_been_told()
         (0..7).for_each(|n| {
             wire.wait(10_000);
             wire.say(peers[1], ToNode, NetworkMessage::Ping(n));
-        })
+        });
     };
     minute(&mut wire);
     assert_eq!(node(&replay(&wire)).mempool.num_tx, 1);
