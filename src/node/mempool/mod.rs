@@ -1,6 +1,6 @@
 //! The shadow mempool: which transactions the node has, from what it receives and shows.
 //!
-//! A transaction enters when it arrives and nothing known speaks against it ([`judge`]); otherwise it is
+//! A transaction enters when it arrives and nothing known speaks against it (module `judge`); otherwise it is
 //! pending, and enters when the node announces it, serves it, or has it in a block it left. It leaves with a block,
 //! when a conflicting one is taken or mined (with its descendants), when the node does not have it any
 //! more, when it is not shown for [`UNSHOWN`] though a peer should have been told, or after [`EXPIRY`].
