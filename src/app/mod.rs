@@ -2,13 +2,14 @@
 //!
 //! Reading order: [`clock`] and [`dispatch`] (frames to routed segments and
 //! ticks), [`worker`] (partitions), [`inline`] (all stages on one thread),
-//! [`run`] (a replay from files to results), [`messages`] (what `btcdmon
+//! [`run`] (a replay from files to results), [`outlets`] (points to the sinks), [`messages`] (what `btcdmon
 //! messages` prints).
 
 pub mod clock;
 pub mod dispatch;
 pub mod inline;
 pub mod messages;
+pub mod outlets;
 pub mod progress;
 pub mod run;
 pub mod shutdown;

@@ -2,13 +2,16 @@
 
 use super::inline::{Inline, Settings};
 use super::messages::{self, Format};
+use super::outlets::Outlets;
 use super::progress::{Bar, EVERY};
 use super::shutdown::Shutdown;
 use crate::capture::{Options, PacketSource as _, Replay};
 use crate::message::command::Command;
 use crate::node::{Output, Report, SeenMessage};
-use crate::series::{Point, SERIES};
-use crate::sink::Store;
+use crate::series::Point;
+use crate::series::delivery::Delivery;
+use crate::sink::SinkConfig;
+use crate::sink::queue::{Closed, Policy};
 use anyhow::{Context as _, Result};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -25,8 +28,10 @@ pub struct Job {
     pub capture: Options,
     /// What the stages need to know.
     pub settings: Settings,
-    /// The store to fill, and the sensor's name in it.
-    pub store: Option<(PathBuf, String)>,
+    /// Where the points go.
+    pub sinks: Vec<SinkConfig>,
+    /// The sensor's name in them.
+    pub sensor: String,
     /// Somebody watches a pipe or a growing file: messages are printed as they come.
     pub watched: bool,
     /// Show no progress bar.
@@ -47,6 +52,8 @@ pub struct Outcome {
     pub bytes_read: u64,
     /// An interrupt ended it.
     pub interrupted: bool,
+    /// Last figures of the sinks.
+    pub sinks: Vec<Closed>,
 }
 
 /// Which messages to print, and how.
@@ -59,9 +66,9 @@ pub struct Listing<W> {
     pub commands: Vec<String>,
 }
 
-/// Results on their way to the store and to the terminal.
+/// Results on their way to the sinks and to the terminal.
 struct Results<W> {
-    store: Option<Store>,
+    outlets: Outlets,
     listing: Option<Listing<W>>,
     /// The first thing that went wrong; the run ends there, what was stored stays.
     failed: Option<anyhow::Error>,
@@ -82,12 +89,6 @@ impl<W: Write> Results<W> {
         }
     }
 
-    fn stored(&mut self, result: Result<(), crate::sink::StoreError>) {
-        if let Err(e) = result {
-            self.failed.get_or_insert(e.into());
-        }
-    }
-
     /// Lets the reader see what was printed.
     fn show(&mut self) {
         if let Some(l) = self.listing.as_mut().filter(|_| self.unshown) {
@@ -98,7 +99,7 @@ impl<W: Write> Results<W> {
     }
 
     fn ended(&self) -> bool {
-        self.failed.is_some() || self.closed
+        self.failed.is_some() || self.closed || self.outlets.has_failed()
     }
 }
 
@@ -117,28 +118,23 @@ impl<W: Write> Output for Results<W> {
     }
 
     fn point(&mut self, point: Point) {
-        if let Some(store) = self.store.as_mut().filter(|_| self.failed.is_none()) {
-            let result = store.write(&[point]);
-            self.stored(result);
-        }
+        self.outlets.point(point);
     }
 
     fn interval(&mut self, points: Vec<Point>) {
-        if let Some(store) = self.store.as_mut().filter(|_| self.failed.is_none()) {
-            let result = store.write(&points).and_then(|()| store.commit());
-            self.stored(result);
-        }
+        self.outlets.interval(points);
+    }
+
+    fn delivery(&self) -> Option<Delivery> {
+        self.outlets.delivery()
     }
 }
 
 /// Replays `job`; messages go to `listing`.
 pub fn replay<W: Write>(job: &Job, listing: Option<Listing<W>>, shutdown: &Shutdown) -> Result<Outcome> {
     let mut source = Replay::open(&job.files, job.capture.clone())?;
-    let store = match &job.store {
-        Some((path, sensor)) => Some(Store::open(path, sensor, SERIES)?),
-        None => None,
-    };
-    let mut results = Results { store, listing, failed: None, closed: false, unshown: false };
+    let outlets = Outlets::open(&job.sinks, &job.sensor, Policy::REPLAY)?;
+    let mut results = Results { outlets, listing, failed: None, closed: false, unshown: false };
     if let Some(l) = &mut results.listing {
         let head = messages::print_head(&mut l.out, l.format);
         results.printed(head);
@@ -172,15 +168,16 @@ pub fn replay<W: Write>(job: &Job, listing: Option<Listing<W>>, shutdown: &Shutd
     let report = stages.finish(source.dropped(), &mut results);
     results.unshown = true;
     results.show();
-    if let Some(store) = results.store.take() {
-        let closed = store.close();
-        results.stored(closed);
-    }
-    if let Some(e) = results.failed {
-        let what = if job.store.is_some() {
-            "the replay stopped early; what was stored before stays"
-        } else {
+    let Results { outlets, mut failed, .. } = results;
+    let sinks = outlets.close().unwrap_or_else(|e| {
+        failed.get_or_insert(e.into());
+        Vec::new()
+    });
+    if let Some(e) = failed {
+        let what = if job.sinks.is_empty() {
             "the replay stopped early"
+        } else {
+            "the replay stopped early; what was stored before stays"
         };
         return Err(e).context(what);
     }
@@ -191,5 +188,6 @@ pub fn replay<W: Write>(job: &Job, listing: Option<Listing<W>>, shutdown: &Shutd
         filtered: source.filtered(),
         bytes_read: source.progress().bytes_read,
         interrupted: shutdown.requested(),
+        sinks,
     })
 }
