@@ -23,8 +23,9 @@ impl Outlets {
     /// Of the first sink that cannot be used; those opened before it are closed.
     pub fn open(sinks: &[SinkConfig], sensor: &str, policy: Policy) -> Result<Self, SinkError> {
         let notices = Notices::default();
-        let context = Context { sensor: sensor.to_owned(), series: SERIES, notices: notices.clone() };
-        let mut outlets = Self { queues: Vec::new(), open: Vec::new(), notices, measured: !policy.stop_on_error };
+        let live = !policy.stop_on_error;
+        let context = Context { sensor: sensor.to_owned(), series: SERIES, notices: notices.clone(), live };
+        let mut outlets = Self { queues: Vec::new(), open: Vec::new(), notices, measured: live };
         for config in sinks {
             let started =
                 build(config, &context).and_then(|s| Queue::start(config.name(), s, policy, &context.notices));

@@ -90,6 +90,7 @@ pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
     if let Some(path) = &args.store {
         job.sinks.push(SinkConfig::Store { path: path.clone() });
     }
+    job.sinks.extend(args.sinks.configs()?);
     let outcome = run::replay::<io::Sink>(&job, None, &Shutdown::listen())?;
     let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
     if args.json {

@@ -1,6 +1,8 @@
 //! The sinks by configuration: one variant each, one arm in [`build`].
 
 use super::contract::{Notices, Sink, SinkError};
+use super::influx::udp::Udp;
+use super::influx::{self, Influx};
 use super::store::Store;
 use crate::series::Series;
 use serde::Deserialize;
@@ -15,6 +17,8 @@ pub enum SinkConfig {
         /// Its file.
         path: PathBuf,
     },
+    /// InfluxDB, or what takes its line protocol.
+    Influx(influx::Config),
 }
 
 /// What all sinks are told.
@@ -26,6 +30,8 @@ pub struct Context {
     pub series: &'static [Series],
     /// Where to say things.
     pub notices: Notices,
+    /// A live capture: what cannot be delivered now is kept, and nobody waits.
+    pub live: bool,
 }
 
 impl SinkConfig {
@@ -33,6 +39,7 @@ impl SinkConfig {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Store { .. } => "store",
+            Self::Influx(_) => "influx",
         }
     }
 }
@@ -44,5 +51,7 @@ impl SinkConfig {
 pub fn build(config: &SinkConfig, context: &Context) -> Result<Box<dyn Sink>, SinkError> {
     Ok(match config {
         SinkConfig::Store { path } => Box::new(Store::open(path, &context.sensor, context.series)?),
+        SinkConfig::Influx(c) if c.url.starts_with("udp:") => Box::new(Udp::open(c, context)?),
+        SinkConfig::Influx(c) => Box::new(Influx::open(c, context)?),
     })
 }

@@ -1,6 +1,7 @@
 //! What a sink is.
 
 use super::error::StoreError;
+use super::influx::InfluxError;
 use crate::health::Tally;
 use crate::series::delivery::Loss;
 use crate::series::{Point, Series, Type, Value};
@@ -79,6 +80,9 @@ pub enum SinkError {
     /// The embedded store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// InfluxDB.
+    #[error(transparent)]
+    Influx(#[from] InfluxError),
     /// The thread of a sink is gone.
     #[error("{0}: its thread has ended unexpectedly; the points after that are lost")]
     Gone(String),

@@ -12,6 +12,7 @@ pub mod contract;
 pub mod error;
 pub mod escape;
 pub mod functions;
+pub mod influx;
 mod lock;
 pub mod query;
 pub mod queue;
