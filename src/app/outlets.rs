@@ -82,9 +82,9 @@ impl Outlets {
         })
     }
 
-    /// Lines for the operator, one a thing that happened.
-    pub fn notices(&self) -> Vec<String> {
-        self.notices.take()
+    /// Lines for the operator, one a thing that happened; also after [`Outlets::close`].
+    pub fn notices(&self) -> Notices {
+        self.notices.clone()
     }
 
     /// Hands over what waits, lets every sink finish and gives their last figures.

@@ -1,16 +1,17 @@
 //! A replay: from files to results.
 
-use super::inline::{Inline, Settings};
 use super::messages::{self, Format};
 use super::outlets::Outlets;
 use super::progress::{Bar, EVERY};
 use super::shutdown::Shutdown;
+use super::stage::{Consumer, Finished, Settings, Stages};
 use crate::capture::{Options, PacketSource as _, Replay};
 use crate::message::command::Command;
 use crate::node::{Output, Report, SeenMessage};
 use crate::series::Point;
 use crate::series::delivery::Delivery;
 use crate::sink::SinkConfig;
+use crate::sink::contract::Notices;
 use crate::sink::queue::{Closed, Policy};
 use anyhow::{Context as _, Result};
 use std::io::{self, Write};
@@ -76,6 +77,8 @@ struct Results<W> {
     closed: bool,
     /// Messages were printed and may still be in the buffer.
     unshown: bool,
+    /// Somebody watches: what is printed is shown at once.
+    watched: bool,
 }
 
 impl<W: Write> Results<W> {
@@ -95,6 +98,14 @@ impl<W: Write> Results<W> {
             let flushed = l.out.flush();
             self.unshown = false;
             self.printed(flushed);
+        }
+    }
+}
+
+impl<W: Write + Send + 'static> Consumer for Results<W> {
+    fn settled(&mut self) {
+        if self.watched {
+            self.show();
         }
     }
 
@@ -123,6 +134,7 @@ impl<W: Write> Output for Results<W> {
 
     fn interval(&mut self, points: Vec<Point>) {
         self.outlets.interval(points);
+        tell(&self.outlets.notices());
     }
 
     fn delivery(&self) -> Option<Delivery> {
@@ -130,33 +142,45 @@ impl<W: Write> Output for Results<W> {
     }
 }
 
+/// What the sinks have to say goes to standard error.
+fn tell(notices: &Notices) {
+    for text in notices.take() {
+        eprintln!("btcdmon: {text}");
+    }
+}
+
 /// Replays `job`; messages go to `listing`.
-pub fn replay<W: Write>(job: &Job, listing: Option<Listing<W>>, shutdown: &Shutdown) -> Result<Outcome> {
+pub fn replay<W: Write + Send + 'static>(
+    job: &Job,
+    listing: Option<Listing<W>>,
+    shutdown: &Shutdown,
+) -> Result<Outcome> {
     let mut source = Replay::open(&job.files, job.capture.clone())?;
     let outlets = Outlets::open(&job.sinks, &job.sensor, Policy::REPLAY)?;
-    let mut results = Results { outlets, listing, failed: None, closed: false, unshown: false };
+    let mut results = Results { outlets, listing, failed: None, closed: false, unshown: false, watched: job.watched };
     if let Some(l) = &mut results.listing {
         let head = messages::print_head(&mut l.out, l.format);
         results.printed(head);
     }
-    let mut stages = Inline::new(&job.settings);
+    let mut stages = Stages::new(&job.settings, results).context("cannot start a thread")?;
     let bar = Bar::new(job.quiet, source.progress().bytes_total);
     let mut frames = 0_u64;
-    while !shutdown.requested() && !results.ended() {
+    let mut failed = None;
+    while !shutdown.requested() && !stages.ended() {
+        // Before the source waits for more, everything it gave is shown.
+        if job.watched && !source.is_buffered() {
+            stages.flush();
+        }
         let dropped = source.dropped();
         match source.next_frame() {
-            Ok(Some(frame)) => {
-                stages.frame(&frame, dropped, &mut results);
-                if job.watched {
-                    results.show();
-                }
-            }
+            Ok(Some(frame)) => stages.frame(&frame, dropped),
             Ok(None) if job.capture.follow => {
                 std::thread::sleep(FOLLOW);
             }
             Ok(None) => break,
             Err(e) => {
-                results.failed = Some(e.into());
+                failed = Some(anyhow::Error::new(e));
+                break;
             }
         }
         frames += 1;
@@ -165,14 +189,17 @@ pub fn replay<W: Write>(job: &Job, listing: Option<Listing<W>>, shutdown: &Shutd
         }
     }
     bar.finish();
-    let report = stages.finish(source.dropped(), &mut results);
+    let Finished { report, out: mut results } = stages.finish(source.dropped())?;
+    results.failed = results.failed.or(failed);
     results.unshown = true;
     results.show();
     let Results { outlets, mut failed, .. } = results;
+    let notices = outlets.notices();
     let sinks = outlets.close().unwrap_or_else(|e| {
         failed.get_or_insert(e.into());
         Vec::new()
     });
+    tell(&notices);
     if let Some(e) = failed {
         let what = if job.sinks.is_empty() {
             "the replay stopped early"
