@@ -34,7 +34,7 @@ Exit status: 0 done, 1 error or damaged input, 2 wrong usage, 130 interrupted tw
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Replay captures: a summary, JSON, a store of the series.
-    Replay(ReplayArgs),
+    Replay(Box<ReplayArgs>),
     /// List every Bitcoin message of captures, one a line.
     Messages(MessagesArgs),
     /// Run SQL on a store.

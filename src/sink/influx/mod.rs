@@ -116,7 +116,6 @@ impl Influx {
 fn check(runtime: &Runtime, target: &Target, config: &Config, live: bool) -> Result<Option<String>, InfluxError> {
     let server = target.name();
     match runtime.block_on(target.prepare()) {
-        Ok(()) => Ok(None),
         Err(Verdict::Denied(why)) => {
             let second = config.api().is_ok_and(|a| matches!(a, config::Api::V2 { .. }));
             let (what, hint) = if second {
@@ -128,8 +127,8 @@ fn check(runtime: &Runtime, target: &Target, config: &Config, live: bool) -> Res
         }
         Err(Verdict::Later(why, _)) if live => Ok(Some(why)),
         Err(Verdict::Later(why, _)) => Err(InfluxError::Unreachable { server, why }),
-        // Anything else is told by the first write.
-        Err(_) => Ok(None),
+        // All is well; or the first write will tell.
+        _ => Ok(None),
     }
 }
 
@@ -174,3 +173,6 @@ impl Sink for Influx {
         Ok(shared.status())
     }
 }
+
+#[cfg(test)]
+mod tests;
