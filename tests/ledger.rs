@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod corpus;
+#[path = "ledger/signs.rs"]
+mod signs;
 mod wire;
 
 use bitcoin::p2p::message::NetworkMessage;

@@ -26,6 +26,8 @@ pub struct Peer {
     pub fee_filter: u64,
     /// Its last `getheaders` or `getblocks` names where to stop.
     pub stops: bool,
+    /// The node owes it an answer to that: its next `headers`, or `inv` of blocks, announces nothing.
+    pub asked_chain: bool,
     /// The version of compact blocks that the node asked it for.
     pub compact_version: u64,
 }
@@ -43,6 +45,7 @@ impl Peer {
             was_told: false,
             fee_filter: 0,
             stops: false,
+            asked_chain: false,
             compact_version: 2,
         }
     }

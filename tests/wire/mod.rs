@@ -40,6 +40,7 @@ pub enum Way {
 pub use Way::{FromNode, ToNode};
 
 /// The wire.
+#[derive(Clone)]
 pub struct Wire {
     pub packets: Vec<Packet>,
     pub now: i64,
@@ -76,11 +77,31 @@ impl Wire {
 
     /// A new peer connects and shakes hands; returns its number.
     pub fn peer(&mut self) -> usize {
+        self.peer_at(0)
+    }
+
+    /// A peer whose connection is older than the capture; returns its number.
+    pub fn joined(&mut self) -> usize {
+        self.seq.push([1000, 2000]);
+        let peer = self.seq.len() - 1;
+        self.say(peer, ToNode, NetworkMessage::Ping(1));
+        self.say(peer, FromNode, NetworkMessage::Pong(1));
+        peer
+    }
+
+    /// A peer connects: only the handshake of TCP; returns its number.
+    pub fn connects(&mut self) -> usize {
         let peer = self.seq.len();
         self.seq.push([1000, 2000]);
         self.segment(peer, ToNode, SYN, &[]);
         self.segment(peer, FromNode, SYN | ACK, &[]);
         self.segment(peer, ToNode, ACK, &[]);
+        peer
+    }
+
+    /// A new peer; both ends say that they are at `height`.
+    pub fn peer_at(&mut self, height: i32) -> usize {
+        let peer = self.connects();
         for way in [ToNode, FromNode] {
             let address = Address::new(&SocketAddr::new(NODE.parse().unwrap(), self.port), ServiceFlags::NETWORK);
             let mut version = VersionMessage::new(
@@ -90,7 +111,7 @@ impl Wire {
                 address,
                 peer as u64,
                 "/test/".into(),
-                0,
+                height,
             );
             (version.version, version.relay) = (70016, true);
             self.say(peer, way, NetworkMessage::Version(version));

@@ -76,7 +76,7 @@ impl Blocks {
     }
 
     /// All that are known, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Record> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Record> + Clone {
         self.order.iter().filter_map(|h| self.records.get(h))
     }
 
@@ -119,7 +119,8 @@ impl Blocks {
             body: None,
             proof_of_work: meets_target(&header),
             accepted: false,
-            rejected: false,
+            rejected: None,
+            doubted: false,
             reject: None,
             orphan: false,
             shown: None,

@@ -175,8 +175,10 @@ pub struct Record {
     pub proof_of_work: bool,
     /// A sign of acceptance was seen.
     pub accepted: bool,
-    /// The node rejected it.
-    pub rejected: bool,
+    /// The node rejected it: it closed the connection that brought it.
+    pub rejected: Option<Timestamp>,
+    /// It closed others at the same time, so that this says nothing of the block.
+    pub doubted: bool,
     /// Its `reject`: code and reason.
     pub reject: Option<(u8, Box<str>)>,
     /// The node did not know its parent.
@@ -202,7 +204,7 @@ impl Record {
     pub fn status(&self) -> Status {
         match () {
             () if self.accepted => Status::Accepted,
-            () if self.rejected || self.reject.is_some() => Status::Rejected,
+            () if self.reject.is_some() || (self.rejected.is_some() && !self.doubted) => Status::Rejected,
             () if self.data.unrequested => Status::Unrequested,
             () => Status::Unknown,
         }
@@ -210,6 +212,6 @@ impl Record {
 
     /// Whether it may be on the node's chain.
     pub fn is_candidate(&self) -> bool {
-        self.proof_of_work && !self.rejected && self.reject.is_none()
+        self.proof_of_work && self.rejected.is_none() && self.reject.is_none()
     }
 }

@@ -21,8 +21,11 @@ use crate::series::{blocks, id};
 use crate::time::{SECOND, Timestamp};
 use std::sync::Arc;
 
-/// A node that closes the connection within this time after a block rejects the block, ns.
-pub(super) const PUNISHED: i64 = 10 * SECOND;
+/// A node that closes the connection within this time after a block rejects the block, ns. It does so as soon
+/// as it knows; long after, it closes for another reason.
+pub(super) const PUNISHED: i64 = 3 * SECOND;
+/// A node that closes several connections within this time stops, or changes its peers, ns.
+const TOGETHER: i64 = SECOND;
 /// So long a block may be orphan, from its data to the node's question for headers, ns.
 const ORPHAN: i64 = 10 * SECOND;
 /// Blocks looked at for those that a peer just sent.
@@ -36,7 +39,7 @@ impl Ledger {
         for header in list {
             chain.header(*header);
         }
-        let Some(peer) = self.peers.get(&m.connection) else { return };
+        let Some(peer) = self.peers.get_mut(&m.connection) else { return };
         if m.direction == Direction::Recv {
             for header in list {
                 self.blocks.announced(&header.hash, now, peer.address);
@@ -45,9 +48,10 @@ impl Ledger {
         }
         // A full answer, or one with a place to stop, ends below the tip.
         let newest = list.len() < MAX_HEADERS && !peer.stops;
+        let answer = std::mem::take(&mut peer.asked_chain);
         for (i, header) in list.iter().enumerate() {
             let show = if newest && i + 1 == list.len() { Show::Tip } else { Show::Has };
-            self.shown(&header.hash, now, show, coins, pen);
+            self.shown(&header.hash, now, show, !answer, coins, pen);
         }
     }
 
@@ -63,11 +67,12 @@ impl Ledger {
         if m.direction == Direction::Recv {
             if let Some(peer) = self.peers.get_mut(&m.connection) {
                 peer.stops = l.stop != Hash256::default();
+                peer.asked_chain = true;
             }
             return;
         }
         for hash in hashes {
-            self.shown(hash, m.at.time, Show::Has, coins, pen);
+            self.shown(hash, m.at.time, Show::Has, true, coins, pen);
         }
         // Asked of the peer that just sent a block whose parent is missing.
         let parent_known = |r: &Record| self.chain.as_ref().is_some_and(|c| c.get(&r.header.prev).is_some());
@@ -118,7 +123,7 @@ impl Ledger {
         };
         self.complete(b.header(), data, body, coins, pen);
         if m.direction == Direction::Sent {
-            self.shown(&b.hash, now, Show::Has, coins, pen);
+            self.shown(&b.hash, now, Show::Has, false, coins, pen);
         }
     }
 
@@ -192,7 +197,7 @@ impl Ledger {
             self.mempool.learned(&tx.tx.txid, now, coins);
         }
         if m.direction == Direction::Sent {
-            return self.shown(&b.block, now, Show::Has, coins, pen);
+            return self.shown(&b.block, now, Show::Has, false, coins, pen);
         }
         let Some(partial) = self.blocks.partial(&b.block, m.connection) else { return };
         partial.give(given);
@@ -224,6 +229,7 @@ impl Ledger {
 
     /// The height in a `version` of the node.
     pub(super) fn own_height(&mut self, height: u32, now: Timestamp, pen: &mut Pen<'_>) {
+        self.version_contains(height, now, pen);
         let known = self.chain.as_ref().and_then(|c| c.tip()?.height);
         if known.max(self.best_height).is_none_or(|best| height > best) {
             self.best_height = Some(height);
@@ -231,15 +237,25 @@ impl Ledger {
         }
     }
 
-    /// The node closed a connection: the block that it brought just before, without a sign since, is rejected.
+    /// The node closed a connection: the block that it brought just before, without a sign since, is rejected,
+    /// unless the node closes others too.
     pub(super) fn punished(&mut self, connection: PacketIndex, now: Timestamp, coins: &mut Coins) {
-        let suspects = self.blocks.iter().rev().take(NEWEST).filter(|r| {
-            r.data.from == Some(connection) && !r.accepted && !r.rejected && now.since(r.data.at) < PUNISHED
+        let together = self.closed_by_node.replace(now).is_some_and(|before| now.since(before) < TOGETHER);
+        let newest = self.blocks.iter().rev().take(NEWEST);
+        let suspects = newest.clone().filter(|r| {
+            r.data.from == Some(connection) && !r.accepted && r.rejected.is_none() && now.since(r.data.at) < PUNISHED
         });
         let suspects: Vec<(Hash256, Hash256)> = suspects.map(|r| (r.header.hash, r.header.prev)).collect();
+        let earlier = newest.filter(|r| r.rejected.is_some_and(|at| now.since(at) < TOGETHER) && together);
+        let earlier: Vec<Hash256> = earlier.map(|r| r.header.hash).collect();
+        for hash in earlier {
+            if let Some(r) = self.blocks.get_mut(&hash) {
+                r.doubted = true;
+            }
+        }
         for (hash, parent) in suspects {
             if let Some(r) = self.blocks.get_mut(&hash) {
-                (r.rejected, r.tip_point) = (true, None);
+                (r.rejected, r.doubted, r.tip_point) = (Some(now), together, None);
             }
             if self.chain.as_ref().is_some_and(|c| c.is_active(&hash)) {
                 let step = self.chain.as_mut().and_then(|c| c.set_tip(&parent));
@@ -280,7 +296,7 @@ impl Ledger {
         if let Some(height) = data.height {
             chain.height_of(&hash, height);
         }
-        let active = chain.is_active(&hash);
+        let (active, received) = (chain.is_active(&hash), data.from.is_some());
         if let Some(left) = self.blocks.insert(header, data, body, pen.stamp(now)) {
             self.troubles.count(Trouble::EvictedBlock);
             self.write_evicted(left, pen);
@@ -288,7 +304,8 @@ impl Ledger {
         if active {
             // The node had shown it before, as with a block that it made itself.
             self.connect(&hash, now, coins);
-        } else {
+        } else if received {
+            // What it serves may lie anywhere in its chain: that moves nothing.
             self.advance(&hash, now, coins, pen);
         }
     }

@@ -94,6 +94,8 @@ pub struct Ledger {
     known: VecDeque<(u64, u64)>,
     /// The best height that a point told.
     best_height: Option<u32>,
+    /// When the node last closed the connection of a peer.
+    closed_by_node: Option<Timestamp>,
     troubles: Tally<Trouble>,
 }
 
@@ -118,6 +120,7 @@ impl Ledger {
             all_double_spends: 0,
             known: VecDeque::new(),
             best_height: None,
+            closed_by_node: None,
             troubles: Tally::default(),
         }
     }
@@ -191,7 +194,7 @@ impl Ledger {
 
     /// A connection ended, at the hands of the node when `by_node`.
     pub fn closed(&mut self, connection: PacketIndex, by_node: bool, now: Timestamp, coins: &mut Coins) {
-        if by_node {
+        if by_node && self.peers.contains_key(&connection) {
             self.punished(connection, now, coins);
         }
         self.blocks.forget(|p| p.connection == connection);

@@ -70,6 +70,8 @@ impl Ledger {
             peer.was_told = true;
         }
         let blocks = list.iter().filter(|e| e.kind.is_block()).count();
+        // Several at once answer a getblocks: any part of the chain.
+        let answer = sent && blocks > 1 && std::mem::take(&mut peer.asked_chain);
         for entry in list {
             let id = &entry.hash;
             match (command, sent) {
@@ -80,10 +82,9 @@ impl Ledger {
                 }
                 (Command::INV, false) if entry.kind.is_block() => self.blocks.announced(id, now, address),
                 (Command::INV, true) if entry.kind.is_tx() => self.mempool.show(id, place, now, coins),
-                // Several at once answer a getblocks: any part of the chain.
                 (Command::INV, true) if entry.kind.is_block() => {
                     let show = if blocks == 1 { Show::Announced } else { Show::Has };
-                    self.shown(id, now, show, coins, pen);
+                    self.shown(id, now, show, !answer, coins, pen);
                 }
                 (Command::GETDATA, true) if matches!(entry.kind, Kind::Tx | Kind::WitnessTx) => self.mempool.ask(id),
                 (Command::GETDATA, true) if entry.kind.is_block() => {

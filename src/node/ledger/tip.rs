@@ -42,10 +42,20 @@ pub(super) enum Show {
 const MAX_ABOVE: usize = 2048;
 
 impl Ledger {
-    /// The node shows that it has a block: as its newest, or only that it has it. `at` is when.
-    pub(super) fn shown(&mut self, hash: &Hash256, at: Timestamp, show: Show, coins: &mut Coins, pen: &mut Pen<'_>) {
-        if let Some(r) = self.blocks.get_mut(hash)
+    /// The node shows that it has a block: as its newest, or only that it has it. `at` is when. What it tells
+    /// of its own accord (`unasked`) bounds the time of validation, an answer or a delivery does not.
+    pub(super) fn shown(
+        &mut self,
+        hash: &Hash256,
+        at: Timestamp,
+        show: Show,
+        unasked: bool,
+        coins: &mut Coins,
+        pen: &mut Pen<'_>,
+    ) {
+        if let Some(r) = self.blocks.get_mut(hash).filter(|_| unasked)
             && r.shown.is_none()
+            && at.since(r.data.at) < UNKNOWN
         {
             r.shown = Some(at);
             self.reopen(hash);
@@ -82,11 +92,27 @@ impl Ledger {
         }
     }
 
+    /// The node's `version` tells a height: it has the blocks of its chain up to there.
+    pub(super) fn version_contains(&mut self, height: u32, at: Timestamp, pen: &mut Pen<'_>) {
+        let Some(chain) = &self.chain else { return };
+        let line = std::iter::successors(chain.tip(), |k| chain.get(&k.header.prev)).take(MAX_ABOVE);
+        let line = line.skip_while(|k| k.height.is_none_or(|h| h > height));
+        let unseen = line.map_while(|k| self.blocks.get(&k.header.hash).filter(|r| r.shown.is_none()));
+        let unseen: Vec<Hash256> = unseen.filter(|r| at.since(r.data.at) < UNKNOWN).map(|r| r.header.hash).collect();
+        for hash in unseen {
+            if let Some(r) = self.blocks.get_mut(&hash) {
+                r.shown = Some(at);
+            }
+            self.reopen(&hash);
+            self.sign(&hash, pen);
+        }
+    }
+
     /// A sign that the node has accepted a block, and with it all that the block builds on.
     fn sign(&mut self, hash: &Hash256, pen: &mut Pen<'_>) {
         let mut next = *hash;
         while let Some(r) = self.blocks.get_mut(&next).filter(|r| !r.accepted) {
-            (r.accepted, r.rejected) = (true, false);
+            (r.accepted, r.rejected) = (true, None);
             let parent = r.header.prev;
             self.write_tip(&next, pen);
             self.reopen(&next);
@@ -281,7 +307,7 @@ impl Ledger {
                 self.sign(&hash, pen);
             }
             let Some(r) = self.blocks.get(&hash) else { continue };
-            let decided = r.accepted || r.rejected || r.reject.is_some();
+            let decided = r.accepted || r.rejected.is_some() || r.reject.is_some();
             if age < UNKNOWN && !(decided && age >= SETTLED) {
                 self.blocks.open.push_back(hash);
                 continue;
