@@ -123,6 +123,10 @@ impl<W: Write> Output for Results<W> {
         }
     }
 
+    fn wants_points(&self) -> bool {
+        self.store.is_some()
+    }
+
     fn interval(&mut self, points: Vec<Point>) {
         if let Some(store) = self.store.as_mut().filter(|_| self.failed.is_none()) {
             let result = store.write(&points).and_then(|()| store.commit());

@@ -1,10 +1,11 @@
 //! `block`.
 
 use super::body::Body;
+use super::digest::add_money;
 use super::hash::Hash256;
 use super::headers::{Header, HeaderView};
 use super::read::{DecodeError, MAX_SIZE, Reader, compact_len};
-use super::tx::{Input, MIN_TX, Output, Transactions, TxSink, scan};
+use super::tx::{Input, MIN_TX, Output, Transactions, TxSink, Witness, scan};
 
 /// The `block` message. Its transactions are walked by [`transactions`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Block {
     pub bits: u32,
     /// What the coinbase pays, satoshi: subsidy and fees.
     pub coinbase_value: Option<i64>,
+    /// It came without the witnesses that its coinbase commits to (BIP 141): its real size is unknown.
+    pub stripped: bool,
 }
 
 impl Block {
@@ -62,7 +65,12 @@ pub(super) struct Coinbase<'a> {
     script: Option<&'a [u8]>,
     value: Option<i64>,
     invalid: bool,
+    commits: bool,
+    has_witness: bool,
 }
+
+/// How the output script starts that commits to the witnesses of a block (BIP 141), and its least length.
+const COMMITMENT: ([u8; 6], usize) = ([0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed], 38);
 
 impl<'a> TxSink<'a> for Coinbase<'a> {
     #[inline]
@@ -74,10 +82,16 @@ impl<'a> TxSink<'a> for Coinbase<'a> {
 
     #[inline]
     fn output(&mut self, _: u32, output: Output<'a>) {
-        match self.value.unwrap_or(0).checked_add(output.value).filter(|_| output.value >= 0) {
+        self.commits |= output.script.starts_with(&COMMITMENT.0) && output.script.len() >= COMMITMENT.1;
+        match add_money(self.value.unwrap_or(0), output.value) {
             Some(sum) => self.value = Some(sum),
             None => self.invalid = true,
         }
+    }
+
+    #[inline]
+    fn witness(&mut self, _: u32, witness: Witness<'a>) {
+        self.has_witness |= witness.items > 0;
     }
 }
 
@@ -85,6 +99,11 @@ impl Coinbase<'_> {
     /// What it pays, satoshi; none for a transaction that is no coinbase or pays what cannot be.
     pub(super) fn value(&self) -> Option<i64> {
         self.value.filter(|_| self.script.is_some() && !self.invalid)
+    }
+
+    /// Whether its block came without the witnesses that it commits to: it always has one of its own then.
+    pub(super) const fn is_stripped(&self) -> bool {
+        self.commits && !self.has_witness
     }
 
     /// The height it starts with, for blocks of version 2 and above (BIP 34).
@@ -143,5 +162,6 @@ pub(super) fn decode(r: &mut Reader<'_>, _: &[u8; 32]) -> Result<Body, DecodeErr
         height: coinbase.height(header.version()),
         bits: header.bits(),
         coinbase_value: coinbase.value(),
+        stripped: coinbase.is_stripped(),
     }))
 }

@@ -11,7 +11,7 @@ use super::hash::Hash256;
 use super::headers::HeaderView;
 use super::merkle::{self, MerkleCheck};
 use super::read::{DecodeError, Reader, compact_len};
-use super::tx::{Input, MIN_TX, Output, Tx, TxSink, scan};
+use super::tx::{Input, MIN_TX, Output, Tx, TxSink, Witness, scan};
 
 /// Most transactions of a block: more cannot weigh 4 000 000 WU or less (Bitcoin Core `MAX_BLOCK_WEIGHT` /
 /// `MIN_SERIALIZABLE_TRANSACTION_WEIGHT`). Blocks that claim more are errors.
@@ -84,7 +84,7 @@ impl BlockTx<'_> {
             has_witness: self.size > self.stripped_size,
         };
         let inputs = self.spent.iter().map(|o| TxInput::from(*o)).collect();
-        TxDigest { tx, inputs, outputs: self.outputs.into(), non_standard_reason: None }
+        TxDigest { tx, inputs, outputs: self.outputs.into(), non_standard_reason: None, is_possible: true }
     }
 }
 
@@ -141,6 +141,13 @@ impl<'a> TxSink<'a> for Parts<'a> {
         }
         self.outputs.push((&output).into());
     }
+
+    #[inline]
+    fn witness(&mut self, index: u32, witness: Witness<'a>) {
+        if self.in_coinbase {
+            self.coinbase.witness(index, witness);
+        }
+    }
 }
 
 /// Digests the `payload` of a `block`; one double SHA-256 a transaction, and the tree.
@@ -178,6 +185,7 @@ pub fn block(payload: &[u8]) -> Result<BlockDigest, DecodeError> {
             height: parts.coinbase.height(header.version()),
             bits: header.bits(),
             coinbase_value: parts.coinbase.value(),
+            stripped: parts.coinbase.is_stripped(),
         },
         merkle_root,
         merkle: merkle::check(merkle_root, entries.iter().map(|e| e.txid)),

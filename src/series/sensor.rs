@@ -6,6 +6,7 @@ use crate::decode::{Note, SkipReason};
 use crate::flow::{Anomaly, GapCause};
 use crate::health::{Tally, Vocabulary};
 use crate::message::trouble::Trouble;
+use crate::node::chain::Doubt;
 use crate::node::trouble as node;
 use crate::time::Timestamp;
 
@@ -34,7 +35,8 @@ const WIDTH: usize = FIXED.len()
     + Anomaly::COLUMNS.len()
     + 2 * GapCause::COLUMNS.len()
     + Trouble::COLUMNS.len()
-    + node::Trouble::COLUMNS.len();
+    + node::Trouble::COLUMNS.len()
+    + Doubt::COLUMNS.len();
 
 /// The fixed columns and one for each entry of the vocabularies.
 const COLUMNS: [Column; WIDTH] = {
@@ -51,6 +53,7 @@ const COLUMNS: [Column; WIDTH] = {
     n = fill(&mut all, n, GAP_BYTES, "bytes");
     n = fill(&mut all, n, Trouble::COLUMNS, "events");
     n = fill(&mut all, n, node::Trouble::COLUMNS, "events");
+    n = fill(&mut all, n, Doubt::COLUMNS, "events");
     assert!(n == WIDTH);
     all
 };
@@ -129,7 +132,7 @@ impl StreamCounters {
 }
 
 /// A point's values.
-pub fn values(c: &Counters, node: &Tally<node::Trouble>) -> Vec<Value> {
+pub fn values(c: &Counters, node: &Tally<node::Trouble>, chain: &Tally<Doubt>) -> Vec<Value> {
     fn counts<V: Vocabulary>(tally: &Tally<V>) -> impl Iterator<Item = Value> + '_ {
         tally.iter().map(|(_, n)| Value::from(n))
     }
@@ -152,5 +155,6 @@ pub fn values(c: &Counters, node: &Tally<node::Trouble>) -> Vec<Value> {
         .chain(counts(&s.gap_bytes))
         .chain(counts(&s.troubles))
         .chain(counts(node))
+        .chain(counts(chain))
         .collect()
 }

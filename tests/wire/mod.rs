@@ -129,6 +129,13 @@ impl Wire {
         }
     }
 
+    /// A message of another network.
+    pub fn say_as(&mut self, magic: Magic, peer: usize, way: Way, message: NetworkMessage) {
+        let own = std::mem::replace(&mut self.magic, magic);
+        self.say(peer, way, message);
+        self.magic = own;
+    }
+
     /// One end closes the connection.
     pub fn close(&mut self, peer: usize, way: Way) {
         self.segment(peer, way, FIN | ACK, &[]);
@@ -200,8 +207,13 @@ pub fn mine(parent: &Block, height: u32, txs: &[Transaction], fees: u64, salt: u
     let mut block = Block { header: parent.header, txdata: [&[coinbase], txs].concat() };
     block.header.version = bitcoin::block::Version::from_consensus(0x2000_0000);
     block.header.prev_blockhash = parent.block_hash();
-    block.header.merkle_root = block.compute_merkle_root().unwrap_or(TxMerkleNode::all_zeros());
     block.header.time = parent.header.time + 1;
+    again(block)
+}
+
+/// A block whose parts were changed, with the merkle root and the proof of work that it needs then.
+pub fn again(mut block: Block) -> Block {
+    block.header.merkle_root = block.compute_merkle_root().unwrap_or(TxMerkleNode::all_zeros());
     while block.header.validate_pow(block.header.target()).is_err() {
         block.header.nonce += 1;
     }

@@ -24,6 +24,7 @@ impl Ledger {
             priced = fee.is_some();
             self.transactions.points(pen, now, tx, &prevouts);
             coins.learn(tx);
+            self.fill(tx, now, coins);
             self.double_spend(tx, now, pen);
             let least = tx_fees::min_fee(self.transactions.min_rate.unwrap_or(0), tx.tx.vsize());
             if fee.is_some_and(|fee| fee < least) {
@@ -50,7 +51,7 @@ impl Ledger {
                 Some(first) if *first != by => {
                     self.double_spends += 1;
                     self.all_double_spends += 1;
-                    let values = mempool::double_spend(tx.tx.txid.to_string(), input.prevout.to_string());
+                    let values = || mempool::double_spend(tx.tx.txid.to_string(), input.prevout.to_string());
                     pen.event(id::MEMPOOL, now, values);
                 }
                 Some(_) => {}
@@ -109,7 +110,7 @@ impl Ledger {
 
     /// Share of the transactions of the newest blocks that the mempool had before.
     pub fn coverage(&self) -> Option<f64> {
-        let (known, all) = self.known.iter().fold((0, 0), |(a, b), (known, all)| (a + known, b + all));
+        let (known, all) = self.known.iter().fold((0, 0), |(a, b), (_, known, all)| (a + known, b + all));
         (all > 0).then(|| known as f64 / all as f64)
     }
 
