@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::digest::add_money;
-use super::hash::Hash256;
+use super::hash::{Hash256, sha256d_of_parts};
 use super::headers::{Header, HeaderView};
 use super::read::{DecodeError, MAX_SIZE, Reader, compact_len};
 use super::tx::{Input, MIN_TX, Output, Transactions, TxSink, Witness, scan};
@@ -65,12 +65,12 @@ pub(super) struct Coinbase<'a> {
     script: Option<&'a [u8]>,
     value: Option<i64>,
     invalid: bool,
-    commits: bool,
-    has_witness: bool,
+    commitment: Option<[u8; 32]>,
+    witness: Option<Witness<'a>>,
 }
 
-/// How the output script starts that commits to the witnesses of a block (BIP 141), and its least length.
-const COMMITMENT: ([u8; 6], usize) = ([0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed], 38);
+/// How the output script starts that commits to the witnesses of a block (BIP 141).
+const COMMITMENT: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
 
 impl<'a> TxSink<'a> for Coinbase<'a> {
     #[inline]
@@ -82,7 +82,10 @@ impl<'a> TxSink<'a> for Coinbase<'a> {
 
     #[inline]
     fn output(&mut self, _: u32, output: Output<'a>) {
-        self.commits |= output.script.starts_with(&COMMITMENT.0) && output.script.len() >= COMMITMENT.1;
+        if let Some(hash) = output.script.strip_prefix(&COMMITMENT).and_then(<[u8]>::first_chunk) {
+            // The last one counts.
+            self.commitment = Some(*hash);
+        }
         match add_money(self.value.unwrap_or(0), output.value) {
             Some(sum) => self.value = Some(sum),
             None => self.invalid = true,
@@ -90,8 +93,10 @@ impl<'a> TxSink<'a> for Coinbase<'a> {
     }
 
     #[inline]
-    fn witness(&mut self, _: u32, witness: Witness<'a>) {
-        self.has_witness |= witness.items > 0;
+    fn witness(&mut self, index: u32, witness: Witness<'a>) {
+        if index == 0 && witness.items > 0 {
+            self.witness = Some(witness);
+        }
     }
 }
 
@@ -103,7 +108,21 @@ impl Coinbase<'_> {
 
     /// Whether its block came without the witnesses that it commits to: it always has one of its own then.
     pub(super) const fn is_stripped(&self) -> bool {
-        self.commits && !self.has_witness
+        self.commitment.is_some() && self.witness.is_none()
+    }
+
+    /// Whether it commits to witnesses that it came with.
+    pub(super) const fn commits(&self) -> bool {
+        self.commitment.is_some() && self.witness.is_some()
+    }
+
+    /// Whether the witnesses of the block, whose wtxids have `root`, are those that it commits to (BIP 141);
+    /// true when it commits to none.
+    pub(super) fn commits_to(&self, root: impl FnOnce() -> Hash256) -> bool {
+        let (Some(expected), Some(witness)) = (self.commitment, self.witness) else { return true };
+        // One item of 32 bytes.
+        let Some(reserved) = witness.bytes.strip_prefix(&[1, 32]).filter(|b| b.len() == 32) else { return false };
+        sha256d_of_parts([&root().0, reserved, &[]]).0 == expected
     }
 
     /// The height it starts with, for blocks of version 2 and above (BIP 34).

@@ -150,20 +150,26 @@ impl<'a> TxSink<'a> for Parts<'a> {
     }
 }
 
-/// Digests the `payload` of a `block`; one double SHA-256 a transaction, and the tree.
+/// Digests the `payload` of a `block`; a double SHA-256 or two a transaction, and the trees.
 pub fn block(payload: &[u8]) -> Result<BlockDigest, DecodeError> {
     let mut r = Reader::new(payload);
     let header = HeaderView(r.array("block header")?);
     let count = r.count(MAX_TRANSACTIONS, MIN_TX, "transactions")?;
-    let mut entries = Vec::with_capacity(count);
+    let (mut entries, mut wtxids) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut parts = Parts { in_coinbase: true, ..Parts::default() };
     let mut stripped = 80 + compact_len(count as u64);
     for _ in 0..count {
         let tx = scan(&mut r, &mut parts)?;
         parts.in_coinbase = false;
         stripped += tx.stripped_size();
+        let txid = tx.txid();
+        wtxids.push(match wtxids.len() {
+            0 => Hash256::default(),
+            _ if tx.has_witness && parts.coinbase.commits() => tx.wtxid(),
+            _ => txid,
+        });
         entries.push(Entry {
-            txid: tx.txid(),
+            txid,
             size: tx.size() as u32,
             stripped_size: tx.stripped_size() as u32,
             spent_end: parts.spent.len() as u32,
@@ -172,6 +178,10 @@ pub fn block(payload: &[u8]) -> Result<BlockDigest, DecodeError> {
     }
     let size = r.offset();
     let merkle_root = header.merkle_root();
+    let merkle = match merkle::check(merkle_root, entries.iter().map(|e: &Entry| e.txid)) {
+        MerkleCheck::Valid if !parts.coinbase.commits_to(|| merkle::root(wtxids).0) => MerkleCheck::OtherWitnesses,
+        other => other,
+    };
     Ok(BlockDigest {
         block: Block {
             hash: header.hash(),
@@ -188,7 +198,7 @@ pub fn block(payload: &[u8]) -> Result<BlockDigest, DecodeError> {
             stripped: parts.coinbase.is_stripped(),
         },
         merkle_root,
-        merkle: merkle::check(merkle_root, entries.iter().map(|e| e.txid)),
+        merkle,
         entries: entries.into_boxed_slice(),
         spent: parts.spent.into_boxed_slice(),
         outputs: parts.outputs.into_boxed_slice(),

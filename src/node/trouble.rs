@@ -4,7 +4,7 @@ crate::vocabulary! {
     /// Something that the node stage left out. Names are columns of the series `sensor`.
     pub enum Trouble {
         NoWork = "no_work": "A header or a block of a peer that does not prove the work that the network asks for there: nodes drop it, and so does the sensor.",
-        MutatedBlock = "mutated_block": "A block whose transactions do not hash to its merkle root, or would without a repetition: nodes drop it, and so does the sensor.",
+        MutatedBlock = "mutated_block": "A block whose transactions do not hash to its merkle root, or would without a repetition, or whose witnesses are not those that it commits to: nodes drop it, and so does the sensor.",
         RebuildMismatch = "rebuild_mismatch": "A compact block whose transactions, found by short id, do not hash to its merkle root: its size stays unknown.",
         EvictedPending = "evicted_pending_tx": "A transaction that the node had not shown was forgotten: too many of them.",
         EvictedTransaction = "evicted_tx": "The oldest transaction of the shadow mempool was forgotten: it was full.",

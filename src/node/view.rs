@@ -209,6 +209,7 @@ impl View {
             node.wanted = out.wants_points();
             node.named = true;
             node.finish();
+            self.troubles.merge(&node.ledger.take_troubles());
             node.points.drain(..).for_each(|p| out.point(p));
         }
         // A point of its own also when the last frame lies on the border of an interval.

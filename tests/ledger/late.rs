@@ -3,11 +3,12 @@
 use super::wire::{FromNode, ToNode, again, hash, mine, out, spend};
 use super::{first_spend, node, processed, replay, rows, start, text};
 use bitcoin::bip152::HeaderAndShortIds;
+use bitcoin::hashes::Hash as _;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::p2p::message_bloom::{BloomFlags, FilterLoad};
 use bitcoin::p2p::message_compact_blocks::{CmpctBlock, SendCmpct};
-use bitcoin::{Amount, Block, ScriptBuf, TxOut, Witness};
+use bitcoin::{Amount, Block, ScriptBuf, Transaction, TxOut, Witness};
 use btcdmon::series::Value;
 
 fn size(b: &Block) -> Value {
@@ -56,9 +57,11 @@ fn a_transaction_that_a_block_was_missing_completes_it() {
 }
 
 /// A block that commits to its witnesses.
-fn committed(parent: &Block) -> Block {
-    let mut block = mine(parent, 4, &[], 0, 0);
-    let script = [&[0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed][..], &[0; 32]].concat();
+fn committed(parent: &Block, txs: &[Transaction]) -> Block {
+    let mut block = mine(parent, 4, txs, 0, 0);
+    let root = block.witness_root().unwrap();
+    let commitment = Block::compute_witness_commitment(&root, &[0; 32]).to_byte_array();
+    let script = [&[0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed][..], &commitment].concat();
     let output = TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::from_bytes(script) };
     block.txdata[0].output.push(output);
     again(block)
@@ -67,7 +70,7 @@ fn committed(parent: &Block) -> Block {
 #[test]
 fn a_block_without_its_witnesses_has_no_size() {
     let (mut wire, peers, chain) = start();
-    let block = committed(&chain[3]);
+    let block = committed(&chain[3], &[]);
     let mut stripped = block.clone();
     stripped.txdata[0].input[0].witness = Witness::new();
     wire.block(peers[0], &stripped);
@@ -82,10 +85,37 @@ fn a_block_without_its_witnesses_has_no_size() {
 }
 
 #[test]
+fn a_block_with_other_witnesses_than_it_commits_to_is_mutated() {
+    let (mut wire, peers, chain) = start();
+    let block = committed(&chain[3], &[first_spend(&chain[1], 1000)]);
+    let mut mutated = block.clone();
+    mutated.txdata[1].input[0].witness.push([1; 500]);
+    wire.block(peers[0], &mutated);
+    wire.wait(10);
+    wire.block(peers[1], &block);
+    wire.announce(peers[0], &block);
+    wire.wait(1500);
+    let run = replay(&wire);
+    let row = processed(&run, &block);
+    assert_eq!((&row["size"], &row["status"]), (&size(&block), &text("accepted")));
+    assert_eq!(rows(&run, "sensor").last().unwrap()["mutated_block"], Value::Integer(1));
+}
+
+#[test]
+fn an_announced_block_of_which_not_even_the_header_was_seen_lowers_the_coverage() {
+    let (mut wire, peers, chain) = start();
+    let unseen = mine(&chain[3], 4, &[], 0, 0);
+    wire.say(peers[1], FromNode, NetworkMessage::Inv(vec![Inventory::Block(hash(&unseen))]));
+    wire.wait(1500);
+    wire.say(peers[1], FromNode, NetworkMessage::Ping(1));
+    assert_eq!(node(&replay(&wire)).mempool.coverage, Some(0.0));
+}
+
+#[test]
 fn compact_blocks_of_version_1_have_no_witnesses() {
     let (mut wire, peers, chain) = start();
-    let (tx, block) = (first_spend(&chain[1], 1000), committed(&chain[3]));
-    let block = again(Block { txdata: vec![block.txdata[0].clone(), tx.clone()], ..block });
+    let tx = first_spend(&chain[1], 1000);
+    let block = committed(&chain[3], std::slice::from_ref(&tx));
     wire.tx(peers[0], &tx);
     wire.say(peers[0], FromNode, NetworkMessage::SendCmpct(SendCmpct { send_compact: true, version: 1 }));
     let compact_block = HeaderAndShortIds::from_block(&block, 7, 1, &[]).unwrap();

@@ -242,6 +242,10 @@ impl Ledger {
         self.banned.retain(|_, at| now.since(*at) < BANNED);
         self.overdue(now, pen);
         self.write_blocks(Some(now), pen);
+    }
+
+    /// What was discarded since the last call.
+    pub fn take_troubles(&mut self) -> Tally<Trouble> {
         self.troubles.merge(&self.mempool.take_troubles());
         let forgotten = [
             (Trouble::ForgottenTransaction, self.transactions.take_forgotten()),
@@ -252,16 +256,12 @@ impl Ledger {
         for (trouble, n) in forgotten {
             self.troubles.add(trouble, n);
         }
+        std::mem::take(&mut self.troubles)
     }
 
     /// The capture ends: what is still open is written.
     pub fn finish(&mut self, pen: &mut Pen<'_>) {
         self.write_blocks(None, pen);
-    }
-
-    /// What was discarded since the last call.
-    pub fn take_troubles(&mut self) -> Tally<Trouble> {
-        std::mem::take(&mut self.troubles)
     }
 
     /// Distinct addresses gossiped in the 24 hours before the last one.

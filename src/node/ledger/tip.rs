@@ -62,6 +62,10 @@ impl Ledger {
             r.shown = Some(at);
             self.reopen(hash);
         }
+        if show == Show::Announced && unasked && self.chain.as_ref().is_some_and(|c| c.get(hash).is_none()) {
+            // Not even its header was seen.
+            self.cover(hash, 0, None);
+        }
         if show != Show::Has {
             self.accepted(hash, at, show == Show::Tip, coins, pen);
         } else if self.blocks.get(hash).is_some_and(|r| !r.accepted) {
