@@ -132,6 +132,10 @@ impl<W: Write> Output for Results<W> {
         self.outlets.point(point);
     }
 
+    fn wants_points(&self) -> bool {
+        !self.outlets.is_empty()
+    }
+
     fn interval(&mut self, points: Vec<Point>) {
         self.outlets.interval(points);
         tell(&self.outlets.notices());

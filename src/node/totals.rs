@@ -102,6 +102,8 @@ pub struct Node {
     pub ledger: Ledger,
     /// Points of its events that are still to be handed on.
     pub points: Vec<Point>,
+    /// Somebody wants them.
+    pub wanted: bool,
     /// Networks of its readable connections, by magic.
     pub networks: Vec<Network>,
     /// Names of unknown commands.
@@ -114,7 +116,7 @@ pub struct Node {
     /// Connections that are no longer known, the largest ones.
     pub past: Vec<ConnectionReport>,
     /// Time of the last event point, so that no two share one.
-    last_event: Timestamp,
+    pub last_event: Timestamp,
 }
 
 impl Node {
@@ -132,6 +134,7 @@ impl Node {
             faulty: 0,
             ledger: Ledger::new(Key::fixed(SEED)),
             points: Vec::new(),
+            wanted: true,
             networks: Vec::new(),
             unknown: BTreeMap::new(),
             agents: BTreeSet::new(),
@@ -212,12 +215,12 @@ impl Node {
             *self.agent_counts.entry(OTHER.to_owned()).or_default() += 1;
         }
         let direction = if inbound { "inbound" } else { "outbound" };
-        self.pen().1.event(id::PEERS, time, peers::event(direction, &agent, version, connection));
+        self.pen().1.event(id::PEERS, time, || peers::event(direction, &agent, version, connection));
     }
 
     fn pen(&mut self) -> (&mut Ledger, Pen<'_>) {
-        let Self { ledger, name, last_event, points, .. } = self;
-        (ledger, Pen { node: name, last: last_event, points })
+        let Self { ledger, name, last_event, points, wanted, .. } = self;
+        (ledger, Pen { node: name, last: last_event, points, wanted: *wanted })
     }
 
     /// Reads a whole message with a right checksum.

@@ -105,6 +105,10 @@ pub trait Output {
     fn delivery(&self) -> Option<Delivery> {
         None
     }
+    /// Whether somebody wants points of events: where nobody does, none are made.
+    fn wants_points(&self) -> bool {
+        true
+    }
 }
 
 /// The watched nodes and their connections.
@@ -210,12 +214,17 @@ impl View {
         self.find_nodes(out);
         self.counters = counters;
         for node in &mut self.nodes {
+            node.wanted = out.wants_points();
             node.named = true;
             node.finish();
+            self.troubles.merge(&node.ledger.take_troubles());
             node.points.drain(..).for_each(|p| out.point(p));
         }
         // A point of its own also when the last frame lies on the border of an interval.
         let end = self.closed.map_or(time, |closed| time.max(closed.plus(1)));
+        // … and apart from the events of that frame.
+        let events = self.nodes.iter().map(|n| n.last_event).filter(|last| last.since(end) < SECOND).max();
+        let end = events.map_or(end, |last| end.max(last.plus(1)));
         self.close_interval(end, out);
     }
 
@@ -369,6 +378,7 @@ impl View {
             let direction = if message.side == side { Direction::Sent } else { Direction::Recv };
             let peer = c.conversation.endpoints[side.other() as usize];
             let node = &mut self.nodes[node];
+            node.wanted = out.wants_points();
             let bytes = u64::from(message.payload_bytes) + u64::from(message.header_bytes);
             node.message(direction, message.command.index(), bytes, message.unknown_name.as_deref());
             node.faulty += u64::from(message.body.is_err() || message.truncated || !message.checksum_valid);
@@ -436,12 +446,16 @@ impl View {
             self.forget_oldest();
         }
         for node in &mut self.nodes {
+            node.wanted = out.wants_points();
             node.tick(time);
             self.troubles.merge(&node.ledger.take_troubles());
             if node.named {
                 node.points.drain(..).for_each(|p| out.point(p));
             }
         }
+        let [outputs, followers] = self.coins.take_evicted();
+        self.troubles.add(Trouble::EvictedOutput, outputs);
+        self.troubles.add(Trouble::EvictedFollower, followers);
         let length = self.config.interval;
         let end = *self.interval_end.get_or_insert(time.plus(length - 1).floor(length));
         if time < end {
@@ -458,6 +472,10 @@ impl View {
 
     fn close_interval(&mut self, time: Timestamp, out: &mut impl Output) {
         let mut points = Vec::new();
+        let mut doubts = Tally::default();
+        for chain in self.nodes.iter().filter_map(|n| n.ledger.chain.as_ref()) {
+            doubts.merge(chain.doubts());
+        }
         for node in self.nodes.iter_mut().filter(|n| n.named) {
             node.close_interval(time, &mut points);
         }
@@ -465,7 +483,7 @@ impl View {
             series: id::SENSOR,
             time,
             node: "".into(),
-            values: sensor::values(&self.counters, &self.troubles, out.delivery().as_ref()),
+            values: sensor::values(&self.counters, &self.troubles, &doubts, out.delivery().as_ref()),
         });
         out.interval(points);
     }
