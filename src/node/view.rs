@@ -17,6 +17,7 @@ use crate::message::command::Command;
 use crate::message::event::{Event, Message, What};
 use crate::message::network::Network;
 use crate::message::transport::Transport;
+use crate::series::delivery::Delivery;
 use crate::series::sensor::{self, Counters};
 use crate::series::{Point, id};
 use crate::time::{SECOND, Timestamp};
@@ -102,6 +103,11 @@ pub trait Output {
     /// Whether somebody wants points of events: where nobody does, none are made.
     fn wants_points(&self) -> bool {
         true
+    }
+    /// How the points fare behind this output, for the series `sensor`; a replay does not say, so that it
+    /// gives the same points each time.
+    fn delivery(&self) -> Option<Delivery> {
+        None
     }
 }
 
@@ -477,7 +483,7 @@ impl View {
             series: id::SENSOR,
             time,
             node: "".into(),
-            values: sensor::values(&self.counters, &self.troubles, &doubts),
+            values: sensor::values(&self.counters, &self.troubles, &doubts, out.delivery().as_ref()),
         });
         out.interval(points);
     }
