@@ -105,7 +105,9 @@ fn impossible_amounts_and_inputs_have_no_fee() {
 fn deep_reorganisations_bring_all_back_and_take_out_what_both_have() {
     let (mut wire, peers, chain) = start();
     let spends: Vec<_> = (1..4).map(|n| first_spend(&chain[n], 1000)).collect();
-    spends.iter().for_each(|tx| wire.tx(peers[0], tx));
+    for tx in &spends {
+        wire.tx(peers[0], tx);
+    }
     let mut old = chain[3].clone();
     for (height, tx) in (4..).zip(&spends) {
         old = mine(&old, height, std::slice::from_ref(tx), 1000, 0);
