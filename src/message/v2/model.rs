@@ -1,0 +1,135 @@
+//! Log probabilities made from the learnt counts.
+//!
+//! Each level of detail is smoothed towards the one with less: kind, kind by
+//! what is owed, by the message before too, by the time since it too, by the
+//! writer too. A thousandth of every probability is spread over all kinds, so
+//! that nothing is impossible.
+
+use super::counts::{Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
+use super::kind::{KINDS, Kind};
+use super::size::{BINS, bin, width};
+use std::sync::LazyLock;
+
+/// Weight of the coarser level, in messages.
+const SMOOTH: f64 = 2.0;
+/// Share that is spread over all kinds.
+const SPREAD: f64 = 0.001;
+/// Share of a size's probability that is spread over all sizes, evenly by their logarithm.
+const BROAD: f64 = 0.25;
+
+/// Probabilities of messages by situation, and of their sizes.
+pub struct Model {
+    /// `[writer][owes][gap][previous][kind]`
+    next: Vec<f32>,
+    /// Of one size in a bin.
+    sizes: Vec<[f32; BINS]>,
+    fits: [f32; FITS],
+}
+
+static LEARNT: LazyLock<Model> =
+    LazyLock::new(|| Model::new(&Counts::parse(include_str!("table.txt")).unwrap_or_default()));
+
+/// One distribution over kinds.
+type Row = [f64; KINDS];
+
+/// `counts` smoothed towards `coarse`.
+fn smooth(counts: &Row, coarse: &Row) -> Row {
+    let all: f64 = counts.iter().sum();
+    std::array::from_fn(|k| (counts[k] + SMOOTH * coarse[k]) / (all + SMOOTH))
+}
+
+impl Model {
+    /// The model of the table in the program.
+    pub fn learnt() -> &'static Self {
+        &LEARNT
+    }
+
+    /// A model of these counts.
+    pub fn new(counts: &Counts) -> Self {
+        let place = |w: usize, o: usize, g: usize, p: usize| ((w * OWES + o) * GAPS + g) * KINDS + p;
+        let mut raw = vec![[0.0; KINDS]; WRITERS * OWES * GAPS * KINDS];
+        for ((c, kind), n) in &counts.next {
+            // What is counted for a writer counts for any, and in every situation for the unsure one.
+            for w in [c.writer as usize, Writer::Any as usize] {
+                for o in [c.owes as usize, Owe::Unsure as usize] {
+                    raw[place(w, o, c.gap as usize, c.previous as usize)][*kind as usize] += f64::from(*n);
+                    if o == Owe::Unsure as usize && c.owes == Owe::Unsure {
+                        break;
+                    }
+                }
+                if c.writer == Writer::Any {
+                    break;
+                }
+            }
+        }
+        let sum = |places: &mut dyn Iterator<Item = usize>| {
+            let mut row: Row = [0.0; KINDS];
+            for p in places {
+                row.iter_mut().zip(&raw[p]).for_each(|(a, b)| *a += b);
+            }
+            row
+        };
+        let flat: Row = std::array::from_fn(|k| if k < Kind::Unknown as usize { 1.0 / 26.0 } else { 0.0 });
+        let any = Writer::Any as usize;
+        let all_of = |o: usize| (0..GAPS).flat_map(move |g| (0..KINDS).map(move |p| place(any, o, g, p)));
+        let base = smooth(&sum(&mut all_of(Owe::Unsure as usize)), &flat);
+        let mut next = vec![0.0; raw.len() * KINDS];
+        for o in 0..OWES {
+            let owed = smooth(&sum(&mut all_of(o)), &base);
+            for p in 0..KINDS {
+                let bigram = smooth(&sum(&mut (0..GAPS).map(|g| place(any, o, g, p))), &owed);
+                for g in 0..GAPS {
+                    let timed = smooth(&raw[place(any, o, g, p)], &bigram);
+                    for w in 0..WRITERS {
+                        let row = if w == any { timed } else { smooth(&raw[place(w, o, g, p)], &timed) };
+                        for (k, p_k) in row.iter().enumerate() {
+                            let spread = (1.0 - SPREAD) * p_k + SPREAD / KINDS as f64;
+                            next[place(w, o, g, p) * KINDS + k] = spread.ln() as f32;
+                        }
+                    }
+                }
+            }
+        }
+        let seen: f64 = counts.fits.iter().map(|n| f64::from(*n)).sum();
+        let fits = counts.fits.map(|n| ((f64::from(n) + 0.5) / (seen + 1.5)).ln() as f32);
+        Self { next, sizes: Kind::ALL.iter().map(|k| sizes(counts, *k)).collect(), fits }
+    }
+
+    /// Of `kind` in the situation.
+    #[inline]
+    pub fn next(&self, writer: Writer, owes: Owe, gap: u8, previous: Kind, kind: Kind) -> f32 {
+        let place = ((writer as usize * OWES + owes as usize) * GAPS + usize::from(gap)) * KINDS + previous as usize;
+        self.next[place * KINDS + kind as usize]
+    }
+
+    /// Of a size of `kind`: entries of a list, bytes of another message.
+    #[inline]
+    pub fn size(&self, kind: Kind, size: u32) -> f32 {
+        self.sizes[kind as usize][bin(size).min(BINS - 1)]
+    }
+
+    /// Of a number asked for.
+    #[inline]
+    pub fn fit(&self, fit: Fit) -> f32 {
+        self.fits[fit as usize]
+    }
+}
+
+/// Log probability of one size in each bin: what was counted, spread a little over the neighbours, and a broad part.
+fn sizes(counts: &Counts, kind: Kind) -> [f32; BINS] {
+    let count = |b: usize| counts.sizes.get(&(kind, b)).map_or(0.0, |n| f64::from(*n));
+    let all: f64 = (0..BINS).map(count).sum();
+    let lists = [Kind::Inv, Kind::GetDataTx, Kind::GetDataBlock, Kind::NotFound, Kind::Headers, Kind::Addr];
+    let is_list = lists.contains(&kind) || matches!(kind, Kind::GetHeaders | Kind::GetBlocks);
+    std::array::from_fn(|b| {
+        let x = f64::from(width(b)) * 4.5; // about the middle of the bin, from its width
+        let octaves = if is_list { 12.0 } else { 16.0 };
+        let broad = if b / 4 < 2 { 0.15 } else { 1.0 / (x * octaves * std::f64::consts::LN_2) };
+        if all == 0.0 {
+            return broad.ln() as f32;
+        }
+        let around = 0.7 * count(b) + 0.15 * count(b.saturating_sub(1)) + 0.15 * count((b + 1).min(BINS - 1));
+        let learnt = around / all / f64::from(width(b));
+        ((1.0 - BROAD) * learnt + BROAD * broad).ln() as f32
+    })
+}

@@ -1,0 +1,294 @@
+//! Where the protocol stands: what each side has said and what it owes the other.
+
+use super::counts::{Context, Fit, Owe, Writer};
+use super::kind::Kind;
+use super::model::Model;
+use crate::flow::Side;
+
+/// Capture time in units of 100 µs since the connection was taken up.
+pub type Tick = u32;
+/// One second.
+pub const SECOND: Tick = 10_000;
+
+/// An answer this late is surprising.
+const LATE: Tick = 2 * SECOND;
+/// After this it is not waited for any more.
+const NEVER: Tick = 30 * SECOND;
+/// Log probability that a request is not answered in time.
+const UNANSWERED: f32 = -5.0;
+/// Log probability of a message that is sent once only coming again.
+const AGAIN: f32 = -10.0;
+/// Log probability of asking for what was never offered.
+const NOT_OFFERED: f32 = -7.0;
+/// A lost request or answer leaves everything unsure for this long.
+pub const UNSURE: Tick = 3 * SECOND;
+
+/// Something a side owes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Debt {
+    /// What; [`Owe::Nothing`] for none.
+    pub what: Owe,
+    /// Its lateness was counted.
+    late: bool,
+    /// How many.
+    count: u16,
+    /// Since when.
+    since: Tick,
+}
+
+/// Debts remembered.
+const DEBTS: usize = 3;
+
+/// How far a side has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Key, garbage, terminator and version packet.
+    Key,
+    /// Messages.
+    Open,
+}
+
+/// One side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct End {
+    /// Bytes of a message that has not ended yet.
+    pub pending: u32,
+    /// Key, garbage and so on: bytes before the first message.
+    pub preamble: u32,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Its last message.
+    pub previous: Kind,
+    /// Messages sent that are sent once only ([`Kind::once`]).
+    pub once: u8,
+    /// Whose habits it has.
+    pub writer: Writer,
+    /// Sent a compact block that may be asked about.
+    offered_block: bool,
+    debts: [Debt; DEBTS],
+    /// Transactions announced and not asked for.
+    announced: u16,
+    /// Those of the newest `inv`.
+    newest: u16,
+    /// Size of its last compact block.
+    compact: u32,
+    /// When its last message ended.
+    last: Tick,
+}
+
+impl End {
+    const fn new(stage: Stage) -> Self {
+        Self {
+            pending: 0,
+            preamble: 0,
+            stage,
+            previous: Kind::Start,
+            once: 0,
+            writer: Writer::Any,
+            offered_block: false,
+            debts: [Debt { what: Owe::Nothing, late: false, count: 0, since: 0 }; DEBTS],
+            announced: 0,
+            newest: 0,
+            compact: 0,
+            last: 0,
+        }
+    }
+
+    fn owe(&mut self, what: Owe, count: u16, now: Tick) {
+        let mut place = DEBTS - 1;
+        for (i, d) in self.debts.iter().enumerate() {
+            if d.what == what || d.what == Owe::Nothing {
+                place = i;
+                break;
+            }
+        }
+        let d = &mut self.debts[place];
+        let before = if d.what == what { d.count } else { 0 };
+        *d = Debt { what, late: false, count: before.saturating_add(count), since: now };
+    }
+
+    /// Pays `count` of `what`; true when it was owed.
+    fn pay(&mut self, what: Owe, count: u16, now: Tick) -> bool {
+        let Some(i) = self.debts.iter().position(|d| d.what == what) else { return false };
+        let d = &mut self.debts[i];
+        d.count = d.count.saturating_sub(count);
+        d.since = now;
+        d.late = false;
+        if d.count == 0 {
+            self.drop_debt(i);
+        }
+        true
+    }
+
+    fn drop_debt(&mut self, i: usize) {
+        self.debts[i..].rotate_left(1);
+        self.debts[DEBTS - 1] = Debt::default();
+    }
+
+    /// What it owes first.
+    pub fn owes(&self) -> Owe {
+        self.debts[0].what
+    }
+
+    /// Whether it owes anything.
+    pub fn is_in_debt(&self) -> bool {
+        self.debts[0].what != Owe::Nothing
+    }
+
+    fn expire(&mut self, now: Tick) -> f32 {
+        let mut cost = 0.0;
+        while self.is_in_debt() {
+            let d = &mut self.debts[0];
+            let age = now.saturating_sub(d.since);
+            if age > LATE && !d.late {
+                d.late = true;
+                cost += UNANSWERED;
+            }
+            if age <= NEVER {
+                break;
+            }
+            self.drop_debt(0);
+        }
+        cost
+    }
+}
+
+/// Both sides, by [`Side`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct State {
+    /// The sides.
+    pub ends: [End; 2],
+    /// Until then requests may have been missed.
+    pub unsure: Tick,
+    /// Requests that were answered, so far.
+    pub answered: u8,
+}
+
+impl State {
+    /// A connection whose first byte is seen, or one joined in the middle.
+    pub const fn new(from_start: bool) -> Self {
+        let stage = if from_start { Stage::Key } else { Stage::Open };
+        let unsure = if from_start { 0 } else { UNSURE };
+        Self { ends: [End::new(stage), End::new(stage)], unsure, answered: 0 }
+    }
+
+    /// The situation of `side`.
+    #[inline]
+    pub fn context(&self, side: Side, now: Tick) -> Context {
+        let me = &self.ends[side as usize];
+        let gap = match now.saturating_sub(me.last) {
+            0..20 => 0,
+            20..500 => 1,
+            500..10_000 => 2,
+            _ => 3,
+        };
+        let owes = if now < self.unsure && me.debts[0].what == Owe::Nothing { Owe::Unsure } else { me.debts[0].what };
+        Context { writer: me.writer, gap, owes, previous: me.previous }
+    }
+
+    /// How a `getdata` for `n` transactions from `side` fits the announcements.
+    pub fn fit(&self, side: Side, n: u32) -> Fit {
+        let peer = &self.ends[side.other() as usize];
+        if n == u32::from(peer.newest) {
+            Fit::Exact
+        } else if n <= u32::from(peer.announced) {
+            Fit::Within
+        } else {
+            Fit::Beyond
+        }
+    }
+
+    /// Log probability that `side` now sends a `kind` of `len` bytes with `n` entries.
+    pub fn score(&self, model: &Model, side: Side, kind: Kind, (len, n): (u32, u32), now: Tick) -> f32 {
+        let me = &self.ends[side as usize];
+        let peer = &self.ends[side.other() as usize];
+        let c = self.context(side, now);
+        let unsure = now < self.unsure;
+        let mut p = model.next(c.writer, c.owes, c.gap, c.previous, kind);
+        if let Some(bit) = kind.once() {
+            // Joined in the middle, the handshake is over.
+            let over = kind != Kind::SendHeaders && me.stage == Stage::Open && me.once & 1 == 0 && kind != Kind::Version;
+            p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
+        }
+        p + match kind {
+            Kind::Inv | Kind::Headers | Kind::GetHeaders | Kind::GetBlocks | Kind::Addr | Kind::NotFound => {
+                model.size(kind, n)
+            }
+            Kind::GetDataTx => match self.fit(side, n) {
+                Fit::Exact => model.fit(Fit::Exact),
+                fit if unsure => model.fit(fit).max(-2.0) + model.size(kind, n),
+                fit => model.fit(fit) + model.size(kind, n),
+            },
+            Kind::GetDataBlock => model.size(kind, n),
+            Kind::GetBlockTxn => {
+                model.size(kind, len) + if peer.offered_block || unsure { 0.0 } else { NOT_OFFERED }
+            }
+            Kind::CmpctBlock => {
+                // Short ids have 6 bytes each; the rest (header, coinbase) hardly changes from block to block.
+                let like = match me.compact {
+                    0 => 0.0,
+                    c if c == len => 1.5,
+                    c if c.abs_diff(len).is_multiple_of(6) => 0.8,
+                    _ => -0.7,
+                };
+                model.size(kind, len) + like
+            }
+            Kind::Version | Kind::Tx | Kind::Block | Kind::BlockTxn | Kind::AddrV2 => model.size(kind, len),
+            _ => 0.0,
+        }
+    }
+
+    /// `side` has sent it.
+    pub fn apply(&mut self, side: Side, kind: Kind, (len, n): (u32, u32), now: Tick) {
+        let n16 = u16::try_from(n).unwrap_or(u16::MAX);
+        let [low, high] = &mut self.ends;
+        let (me, peer) = if side == Side::Low { (low, high) } else { (high, low) };
+        me.pending = 0;
+        me.once |= kind.once().unwrap_or(0);
+        let answered = match kind {
+            Kind::Pong => me.pay(Owe::Pong, 1, now),
+            Kind::Headers => me.pay(Owe::Headers, 1, now),
+            Kind::Tx => me.pay(Owe::Tx, 1, now),
+            Kind::NotFound => me.pay(Owe::Tx, n16, now) || me.pay(Owe::Block, n16, now),
+            Kind::BlockTxn => me.pay(Owe::BlockTxn, 1, now),
+            Kind::Block => me.pay(Owe::Block, 1, now),
+            Kind::CmpctBlock => {
+                me.offered_block = true;
+                me.compact = len;
+                me.pay(Owe::Block, 1, now)
+            }
+            _ => false,
+        };
+        match kind {
+            Kind::Ping => peer.owe(Owe::Pong, 1, now),
+            Kind::GetHeaders => peer.owe(Owe::Headers, 1, now),
+            Kind::GetDataTx => {
+                peer.announced = peer.announced.saturating_sub(n16);
+                peer.newest = 0;
+                peer.owe(Owe::Tx, n16, now);
+            }
+            Kind::GetDataBlock => peer.owe(Owe::Block, n16, now),
+            Kind::GetBlockTxn => {
+                peer.offered_block = false;
+                peer.owe(Owe::BlockTxn, 1, now);
+            }
+            Kind::Inv => {
+                me.announced = me.announced.saturating_add(n16);
+                me.newest = n16;
+            }
+            Kind::WtxidRelay => me.writer = Writer::Core,
+            Kind::Verack if me.writer == Writer::Any && me.once & 1 != 0 => me.writer = Writer::Btcd,
+            Kind::Version => me.stage = Stage::Open,
+            Kind::Unknown => self.unsure = self.unsure.max(now + SECOND),
+            _ => {}
+        }
+        me.previous = if kind == Kind::Unknown { me.previous } else { kind };
+        me.last = now;
+        self.answered = self.answered.saturating_add(u8::from(answered));
+    }
+
+    /// Time has passed: log probability of what was not answered.
+    pub fn expire(&mut self, now: Tick) -> f32 {
+        self.ends.iter_mut().map(|e| e.expire(now)).sum()
+    }
+}
