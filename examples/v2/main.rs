@@ -57,6 +57,13 @@ fn main() -> Result<()> {
                 report(&Model::new(&sum(Some(i))), r);
             }
         }
+        "show" => {
+            for (i, r) in recordings.iter().enumerate() {
+                let model = Model::new(&sum(Some(i)));
+                println!("= {}", r.name);
+                r.streams.iter().for_each(|s| score::show(&model, s));
+            }
+        }
         "test" => recordings.iter().for_each(|r| report(Model::learnt(), r)),
         _ => bail!("{what}: learn, cross or test"),
     }

@@ -133,8 +133,11 @@ impl NodeSide for Conversation {
 }
 
 fn streams(path: &Path) -> Result<Vec<Stream>> {
-    let config =
-        Config { limits: Limits::default(), checksums: Checksums::Auto, service_ports: [8333, 18_333, 18_444, 38_333].into() };
+    let config = Config {
+        limits: Limits::default(),
+        checksums: Checksums::Auto,
+        service_ports: [8333, 18_333, 18_444, 38_333].into(),
+    };
     let mut partition = Partition::new(Collector::default(), config);
     let hasher = KeyHasher::fixed();
     let mut decoder = Decoder::default();

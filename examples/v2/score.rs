@@ -99,7 +99,12 @@ fn stream(model: &Model, s: &Stream, change: Change) -> Score {
                     format!("{}{same}", e.kind.name())
                 });
                 if std::env::var_os("VERBOSE").is_some() {
-                    println!("{} {side:?} {offset} {} {}: {as_what}", s.conversation.endpoints[0], known.command.name(), known.len);
+                    println!(
+                        "{} {side:?} {offset} {} {}: {as_what}",
+                        s.conversation.endpoints[0],
+                        known.command.name(),
+                        known.len
+                    );
                 }
                 *score.confused.entry((known.command.name(), as_what)).or_default() += 1;
             }
@@ -165,4 +170,34 @@ fn recut((at, side, seen): &(At, Side, Seen), mss: u64, all: bool) -> Segments {
             (*at, *side, Seen::Span(Span { offset: span.offset + i * mss, len, pushed, ..span }))
         })
         .collect()
+}
+
+/// Prints each known message in the order of the capture, and what was told instead of it.
+pub fn show(model: &Model, s: &Stream) {
+    let told = estimates(model, true, &s.seen);
+    let places: HashMap<(Side, u64), &Estimate> = told.iter().map(|e| ((e.side, e.offset), e)).collect();
+    let mut next = [0; 2];
+    println!("== {} {}", s.conversation.endpoints[0], s.conversation.endpoints[1]);
+    let Some(base) = s.seen.first().map(|x| x.0.time) else { return };
+    for (at, side, seen) in &s.seen {
+        let Seen::Span(span) = seen else {
+            println!("gap {seen:?}");
+            continue;
+        };
+        let arrow = if *side == Side::Low { "->" } else { "        <-" };
+        let time = span.time.since(base) as f64 / 1e9;
+        let mut messages = String::new();
+        while let Some(k) = s.truth[*side as usize].get(next[*side as usize]) {
+            if k.offset + u64::from(k.len) > span.offset + span.len {
+                break;
+            }
+            next[*side as usize] += 1;
+            let found = places.get(&(*side, k.offset));
+            let right = found.is_some_and(|e| e.kind.command() == Some(k.command) && e.len == k.len);
+            let what = found.map_or("nothing".to_owned(), |e| format!("{} {}", e.kind.name(), e.len));
+            let note = if right { String::new() } else { format!(" *** {what}") };
+            messages += &format!("{} {}{note}; ", k.command.name(), k.len);
+        }
+        println!("{time:10.4} {} {arrow} {:>7}+{} {messages}", at.index.0, span.offset, span.len);
+    }
 }

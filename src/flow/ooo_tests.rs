@@ -128,7 +128,10 @@ fn r31_random_against_a_map_of_bytes() {
                 differ += u64::from(!counting && cell.is_some_and(|c| c != byte));
                 cell.get_or_insert(byte);
             }
-            assert_eq!(b.insert(&piece(start, &bytes), if counting { Action::Count } else { Action::Deliver }), seen(again, differ));
+            assert_eq!(
+                b.insert(&piece(start, &bytes), if counting { Action::Count } else { Action::Deliver }),
+                seen(again, differ)
+            );
             let mut held: Vec<Option<u8>> = vec![None; SPACE as usize];
             for h in &b.held {
                 assert!(h.start < h.end);

@@ -27,6 +27,8 @@ const UNKNOWN: f32 = -12.0;
 const LOST: f32 = -3.0;
 /// Log probability that one write holds several messages, for each further one.
 const JOINED: f32 = -2.5;
+/// Log probability that a message goes on after PSH.
+const MIDDLE: f32 = -16.0;
 /// An explanation worse than this, against random lengths, has other ways looked for.
 const POOR: f32 = -4.0;
 /// Messages of one write at most.
@@ -261,7 +263,7 @@ impl Beam {
                 // Perhaps the message goes on after all.
                 let mut way = base;
                 way.state.ends[w.side as usize].pending = total;
-                way.score += -9.0;
+                way.score += MIDDLE;
                 scratch.push(way);
             }
         }

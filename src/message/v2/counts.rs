@@ -2,6 +2,7 @@
 //!
 //! The table is `table.txt`; `examples/learn_v2.rs` makes it. Lines:
 //! - `next WRITER GAP OWED PREVIOUS KIND COUNT`: how often a message followed another of the same side,
+//! - `react GAP OWED PEER KIND COUNT`: how often it followed a message of the other side,
 //! - `size KIND BIN COUNT`: how often it had a size (entries of lists, bytes of the others) in a bin of
 //!   [`size::bin`],
 //! - `fit FIT COUNT`: how often a `getdata` asked for as many transactions as were announced.
@@ -50,7 +51,10 @@ pub enum Owe {
     Nothing,
     Pong,
     Tx,
+    /// One block, perhaps as a compact one.
     Block,
+    /// Several, which only a node that lags asks for.
+    Blocks,
     Headers,
     BlockTxn,
     /// Requests may have been lost or sent before the capture began.
@@ -58,12 +62,12 @@ pub enum Owe {
 }
 
 /// Number of [`Owe`].
-pub const OWES: usize = 7;
+pub const OWES: usize = 8;
 
 impl Owe {
     /// All, by number.
     pub const ALL: [Self; OWES] =
-        [Self::Nothing, Self::Pong, Self::Tx, Self::Block, Self::Headers, Self::BlockTxn, Self::Unsure];
+        [Self::Nothing, Self::Pong, Self::Tx, Self::Block, Self::Blocks, Self::Headers, Self::BlockTxn, Self::Unsure];
 
     /// Name in the table.
     pub const fn name(self) -> &'static str {
@@ -72,6 +76,7 @@ impl Owe {
             Self::Pong => "pong",
             Self::Tx => "tx",
             Self::Block => "block",
+            Self::Blocks => "blocks",
             Self::Headers => "headers",
             Self::BlockTxn => "blocktxn",
             Self::Unsure => "unsure",
@@ -79,14 +84,14 @@ impl Owe {
     }
 }
 
-/// Classes of the time since a side's message before: below 2 ms, 50 ms, 1 s, and longer.
+/// Classes of the time since a message before: below 2 ms, 50 ms, 1 s, and longer.
 pub const GAPS: usize = 4;
 
 /// How the number of a `getdata` fits what was announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Fit {
-    /// As many as the newest `inv` announced.
+    /// As many as one of the newest `inv`s announced.
     Exact,
     /// No more than are announced and not asked for yet.
     Within,
@@ -122,13 +127,24 @@ pub struct Context {
     pub owes: Owe,
     /// Its message before.
     pub previous: Kind,
+    /// Class of the time since the other side's last message, less what the way takes.
+    pub peer_gap: u8,
+    /// That message.
+    pub peer: Kind,
 }
+
+/// Writer, class of time, what is owed, message before.
+pub type Next = (Writer, u8, Owe, Kind);
+/// Class of time, what is owed, the other side's message.
+pub type React = (u8, Owe, Kind);
 
 /// Counts by situation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Messages by situation.
-    pub next: BTreeMap<(Context, Kind), u32>,
+    /// Messages by what the same side did before.
+    pub next: BTreeMap<(Next, Kind), u32>,
+    /// Messages by what the other side did before.
+    pub react: BTreeMap<(React, Kind), u32>,
     /// Sizes by kind and bin.
     pub sizes: BTreeMap<(Kind, usize), u32>,
     /// `getdata` by how they fit.
@@ -138,7 +154,9 @@ pub struct Counts {
 impl Counts {
     /// Counts a message.
     pub fn add(&mut self, context: Context, kind: Kind, size: u32, fit: Option<Fit>) {
-        *self.next.entry((context, kind)).or_default() += 1;
+        let Context { writer, gap, owes, previous, peer_gap, peer } = context;
+        *self.next.entry(((writer, gap, owes, previous), kind)).or_default() += 1;
+        *self.react.entry(((peer_gap, owes, peer), kind)).or_default() += 1;
         *self.sizes.entry((kind, size::bin(size))).or_default() += 1;
         if let Some(fit) = fit {
             self.fits[fit as usize] += 1;
@@ -149,6 +167,9 @@ impl Counts {
     pub fn merge(&mut self, other: &Self) {
         for (k, n) in &other.next {
             *self.next.entry(*k).or_default() += n;
+        }
+        for (k, n) in &other.react {
+            *self.react.entry(*k).or_default() += n;
         }
         for (k, n) in &other.sizes {
             *self.sizes.entry(*k).or_default() += n;
@@ -161,10 +182,12 @@ impl Counts {
     /// The table as text.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        for ((c, kind), n) in &self.next {
-            let Context { writer, gap, owes, previous } = c;
+        for (((writer, gap, owes, previous), kind), n) in &self.next {
             let words = [writer.name(), owes.name(), previous.name(), kind.name()];
             let _ = writeln!(text, "next {} {gap} {} {} {} {n}", words[0], words[1], words[2], words[3]);
+        }
+        for (((gap, owes, peer), kind), n) in &self.react {
+            let _ = writeln!(text, "react {gap} {} {} {} {n}", owes.name(), peer.name(), kind.name());
         }
         for ((kind, bin), n) in &self.sizes {
             let _ = writeln!(text, "size {} {bin} {n}", kind.name());
@@ -190,13 +213,13 @@ impl Counts {
         let n: u32 = n.parse().ok()?;
         match words {
             ["next", writer, gap, owes, previous, kind] => {
-                let context = Context {
-                    writer: Writer::ALL.into_iter().find(|w| w.name() == *writer)?,
-                    gap: gap.parse().ok().filter(|g| usize::from(*g) < GAPS)?,
-                    owes: Owe::ALL.into_iter().find(|o| o.name() == *owes)?,
-                    previous: Kind::by_name(previous)?,
-                };
-                self.next.insert((context, Kind::by_name(kind)?), n);
+                let writer = Writer::ALL.into_iter().find(|w| w.name() == *writer)?;
+                let place = (writer, class(gap)?, owed(owes)?, Kind::by_name(previous)?);
+                self.next.insert((place, Kind::by_name(kind)?), n);
+            }
+            ["react", gap, owes, peer, kind] => {
+                let place = (class(gap)?, owed(owes)?, Kind::by_name(peer)?);
+                self.react.insert((place, Kind::by_name(kind)?), n);
             }
             ["size", kind, bin] => {
                 let bin: usize = bin.parse().ok().filter(|b| *b < BINS)?;
@@ -207,6 +230,14 @@ impl Counts {
         }
         Some(())
     }
+}
+
+fn class(gap: &str) -> Option<u8> {
+    gap.parse().ok().filter(|g| usize::from(*g) < GAPS)
+}
+
+fn owed(name: &str) -> Option<Owe> {
+    Owe::ALL.into_iter().find(|o| o.name() == name)
 }
 
 const _: () = assert!(KINDS < 32);

@@ -194,7 +194,7 @@ impl Decoder {
         } else if len == *largest {
             *times = times.saturating_add(1);
         }
-        FULL.contains(&len) || (len == *largest && *times > 2)
+        len == *largest && (FULL.contains(&len) || *times > 2)
     }
 
     fn write(&mut self, model: &Model, scratch: &mut Scratch, w: &Write, tell: &mut impl FnMut(Estimate)) {

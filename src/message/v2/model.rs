@@ -5,7 +5,7 @@
 //! writer too. A thousandth of every probability is spread over all kinds, so
 //! that nothing is impossible.
 
-use super::counts::{Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
+use super::counts::{Context, Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
 use super::kind::{KINDS, Kind};
 use super::size::{BINS, bin, width};
 use std::sync::LazyLock;
@@ -14,6 +14,8 @@ use std::sync::LazyLock;
 const SMOOTH: f64 = 2.0;
 /// Share that is spread over all kinds.
 const SPREAD: f64 = 0.001;
+/// Least log probability of a kind.
+const LEAST: f32 = -12.0;
 /// Share of a size's probability that is spread over all sizes, evenly by their logarithm.
 const BROAD: f64 = 0.25;
 
@@ -21,6 +23,8 @@ const BROAD: f64 = 0.25;
 pub struct Model {
     /// `[writer][owes][gap][previous][kind]`
     next: Vec<f32>,
+    /// `[owes][gap][peer][kind]`, less the logarithm of what `next` says without its detail.
+    react: Vec<f32>,
     /// Of one size in a bin.
     sizes: Vec<[f32; BINS]>,
     fits: [f32; FITS],
@@ -31,6 +35,16 @@ static LEARNT: LazyLock<Model> =
 
 /// One distribution over kinds.
 type Row = [f64; KINDS];
+
+/// Logarithm of a probability, a little of which is spread over all kinds.
+fn log(p: f64) -> f64 {
+    ((1.0 - SPREAD) * p + SPREAD / KINDS as f64).ln()
+}
+
+/// `a` and `b`, once when they are the same.
+fn both(a: usize, b: usize) -> impl Iterator<Item = usize> {
+    std::iter::once(a).chain((a != b).then_some(b))
+}
 
 /// `counts` smoothed towards `coarse`.
 fn smooth(counts: &Row, coarse: &Row) -> Row {
@@ -48,18 +62,20 @@ impl Model {
     pub fn new(counts: &Counts) -> Self {
         let place = |w: usize, o: usize, g: usize, p: usize| ((w * OWES + o) * GAPS + g) * KINDS + p;
         let mut raw = vec![[0.0; KINDS]; WRITERS * OWES * GAPS * KINDS];
-        for ((c, kind), n) in &counts.next {
-            // What is counted for a writer counts for any, and in every situation for the unsure one.
-            for w in [c.writer as usize, Writer::Any as usize] {
-                for o in [c.owes as usize, Owe::Unsure as usize] {
-                    raw[place(w, o, c.gap as usize, c.previous as usize)][*kind as usize] += f64::from(*n);
-                    if o == Owe::Unsure as usize && c.owes == Owe::Unsure {
-                        break;
-                    }
+        // What is counted for a writer counts for any, and in every situation for the unsure one.
+        let unsure = Owe::Unsure as usize;
+        for (((writer, gap, owes, previous), kind), n) in &counts.next {
+            for w in both(*writer as usize, Writer::Any as usize) {
+                for o in both(*owes as usize, unsure) {
+                    raw[place(w, o, usize::from(*gap), *previous as usize)][*kind as usize] += f64::from(*n);
                 }
-                if c.writer == Writer::Any {
-                    break;
-                }
+            }
+        }
+        let reaction = |o: usize, g: usize, p: usize| (o * GAPS + g) * KINDS + p;
+        let mut reactions = vec![[0.0; KINDS]; OWES * GAPS * KINDS];
+        for (((gap, owes, peer), kind), n) in &counts.react {
+            for o in both(*owes as usize, unsure) {
+                reactions[reaction(o, usize::from(*gap), *peer as usize)][*kind as usize] += f64::from(*n);
             }
         }
         let sum = |places: &mut dyn Iterator<Item = usize>| {
@@ -74,8 +90,23 @@ impl Model {
         let all_of = |o: usize| (0..GAPS).flat_map(move |g| (0..KINDS).map(move |p| place(any, o, g, p)));
         let base = smooth(&sum(&mut all_of(Owe::Unsure as usize)), &flat);
         let mut next = vec![0.0; raw.len() * KINDS];
+        let mut react = vec![0.0; reactions.len() * KINDS];
         for o in 0..OWES {
             let owed = smooth(&sum(&mut all_of(o)), &base);
+            for p in 0..KINDS {
+                let mut all: Row = [0.0; KINDS];
+                for g in 0..GAPS {
+                    all.iter_mut().zip(&reactions[reaction(o, g, p)]).for_each(|(a, b)| *a += b);
+                }
+                let untimed = smooth(&all, &owed);
+                for g in 0..GAPS {
+                    let timed = smooth(&reactions[reaction(o, g, p)], &untimed);
+                    for k in 0..KINDS {
+                        let more = log(timed[k]) - log(owed[k]);
+                        react[reaction(o, g, p) * KINDS + k] = more as f32;
+                    }
+                }
+            }
             for p in 0..KINDS {
                 let bigram = smooth(&sum(&mut (0..GAPS).map(|g| place(any, o, g, p))), &owed);
                 for g in 0..GAPS {
@@ -83,8 +114,7 @@ impl Model {
                     for w in 0..WRITERS {
                         let row = if w == any { timed } else { smooth(&raw[place(w, o, g, p)], &timed) };
                         for (k, p_k) in row.iter().enumerate() {
-                            let spread = (1.0 - SPREAD) * p_k + SPREAD / KINDS as f64;
-                            next[place(w, o, g, p) * KINDS + k] = spread.ln() as f32;
+                            next[place(w, o, g, p) * KINDS + k] = log(*p_k) as f32;
                         }
                     }
                 }
@@ -92,14 +122,17 @@ impl Model {
         }
         let seen: f64 = counts.fits.iter().map(|n| f64::from(*n)).sum();
         let fits = counts.fits.map(|n| ((f64::from(n) + 0.5) / (seen + 1.5)).ln() as f32);
-        Self { next, sizes: Kind::ALL.iter().map(|k| sizes(counts, *k)).collect(), fits }
+        Self { next, react, sizes: Kind::ALL.iter().map(|k| sizes(counts, *k)).collect(), fits }
     }
 
-    /// Of `kind` in the situation.
+    /// Of `kind` in the situation: what its own side did and what the other did are taken for independent.
     #[inline]
-    pub fn next(&self, writer: Writer, owes: Owe, gap: u8, previous: Kind, kind: Kind) -> f32 {
-        let place = ((writer as usize * OWES + owes as usize) * GAPS + usize::from(gap)) * KINDS + previous as usize;
-        self.next[place * KINDS + kind as usize]
+    pub fn next(&self, c: &Context, kind: Kind) -> f32 {
+        let owes = c.owes as usize;
+        let place = ((c.writer as usize * OWES + owes) * GAPS + usize::from(c.gap)) * KINDS + c.previous as usize;
+        let reaction = (owes * GAPS + usize::from(c.peer_gap)) * KINDS + c.peer as usize;
+        let p = self.next[place * KINDS + kind as usize] + self.react[reaction * KINDS + kind as usize];
+        p.clamp(LEAST, 0.0)
     }
 
     /// Of a size of `kind`: entries of a list, bytes of another message.

@@ -42,8 +42,7 @@ fn addresses(payload: u32) -> bool {
     let Some(rest) = payload.checked_sub(1) else { return false };
     let sums = |n: u32| rest >= n;
     ENTRY.iter().any(|a| {
-        *a == rest
-            || ENTRY.iter().any(|b| a + b == rest || (sums(a + b) && ENTRY.iter().any(|c| a + b + c == rest)))
+        *a == rest || ENTRY.iter().any(|b| a + b == rest || (sums(a + b) && ENTRY.iter().any(|c| a + b + c == rest)))
     }) || (rest >= 70 && payload < 50_000)
 }
 

@@ -23,6 +23,18 @@ const NOT_OFFERED: f32 = -7.0;
 /// A lost request or answer leaves everything unsure for this long.
 pub const UNSURE: Tick = 3 * SECOND;
 
+/// A request older than this many times the slowest answer so far (and [`PATIENCE`]) is not expected to be
+/// answered next.
+const OVERDUE: Tick = 4;
+/// 100 ms.
+const PATIENCE: Tick = 1000;
+/// Numbers of the newest `inv`s that are remembered.
+const BATCHES: usize = 4;
+/// Share of compact blocks as long as the one before, and of those nearly so.
+const SAME: (f32, f32) = (0.5, 0.2);
+/// Compact blocks nearly as long: the coinbase and a few short ids more or less, bytes.
+const NEARLY: u32 = 40;
+
 /// Something a side owes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Debt {
@@ -68,10 +80,17 @@ pub struct End {
     debts: [Debt; DEBTS],
     /// Transactions announced and not asked for.
     announced: u16,
-    /// Those of the newest `inv`.
-    newest: u16,
+    /// Those of the newest `inv`s, newest first.
+    batches: [u16; BATCHES],
+    /// Blocks announced and not asked for.
+    blocks: u16,
+    /// Its slowest and its quickest answer.
+    slowest: Tick,
+    quickest: Tick,
     /// Size of its last compact block.
     compact: u32,
+    /// The same of its last block.
+    block: u32,
     /// When its last message ended.
     last: Tick,
 }
@@ -88,8 +107,12 @@ impl End {
             offered_block: false,
             debts: [Debt { what: Owe::Nothing, late: false, count: 0, since: 0 }; DEBTS],
             announced: 0,
-            newest: 0,
+            batches: [0; BATCHES],
+            blocks: 0,
+            slowest: 0,
+            quickest: Tick::MAX,
             compact: 0,
+            block: 0,
             last: 0,
         }
     }
@@ -111,6 +134,11 @@ impl End {
     fn pay(&mut self, what: Owe, count: u16, now: Tick) -> bool {
         let Some(i) = self.debts.iter().position(|d| d.what == what) else { return false };
         let d = &mut self.debts[i];
+        if !d.late {
+            let took = now.saturating_sub(d.since);
+            self.slowest = self.slowest.max(took);
+            self.quickest = self.quickest.min(took);
+        }
         d.count = d.count.saturating_sub(count);
         d.since = now;
         d.late = false;
@@ -153,6 +181,26 @@ impl End {
     }
 }
 
+/// Log probability of a size when the one before is known, and of `any` size otherwise: of empty blocks there are many
+/// in a row on test networks.
+fn alike(any: f32, before: u32, len: u32) -> f32 {
+    match before.abs_diff(len) {
+        _ if before == 0 => any,
+        0 => SAME.0.ln(),
+        1..NEARLY => (any.exp() + SAME.1 / (2 * NEARLY) as f32).ln() - 0.7,
+        _ => any - 1.2,
+    }
+}
+
+fn class(time: Tick) -> u8 {
+    match time {
+        0..20 => 0,
+        20..500 => 1,
+        500..10_000 => 2,
+        _ => 3,
+    }
+}
+
 /// Both sides, by [`Side`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct State {
@@ -176,20 +224,21 @@ impl State {
     #[inline]
     pub fn context(&self, side: Side, now: Tick) -> Context {
         let me = &self.ends[side as usize];
-        let gap = match now.saturating_sub(me.last) {
-            0..20 => 0,
-            20..500 => 1,
-            500..10_000 => 2,
-            _ => 3,
-        };
-        let owes = if now < self.unsure && me.debts[0].what == Owe::Nothing { Owe::Unsure } else { me.debts[0].what };
-        Context { writer: me.writer, gap, owes, previous: me.previous }
+        let peer = &self.ends[side.other() as usize];
+        let way = if me.quickest == Tick::MAX { 0 } else { me.quickest };
+        let gap = class(now.saturating_sub(me.last));
+        let peer_gap = class(now.saturating_sub(peer.last).saturating_sub(way));
+        let debt = &me.debts[0];
+        let overdue = debt.what != Owe::Nothing
+            && now.saturating_sub(debt.since) > PATIENCE.max(me.slowest.saturating_mul(OVERDUE));
+        let owes = if overdue || (now < self.unsure && debt.what == Owe::Nothing) { Owe::Unsure } else { debt.what };
+        Context { writer: me.writer, gap, owes, previous: me.previous, peer_gap, peer: peer.previous }
     }
 
     /// How a `getdata` for `n` transactions from `side` fits the announcements.
     pub fn fit(&self, side: Side, n: u32) -> Fit {
         let peer = &self.ends[side.other() as usize];
-        if n == u32::from(peer.newest) {
+        if peer.batches.iter().any(|b| u32::from(*b) == n) {
             Fit::Exact
         } else if n <= u32::from(peer.announced) {
             Fit::Within
@@ -204,10 +253,11 @@ impl State {
         let peer = &self.ends[side.other() as usize];
         let c = self.context(side, now);
         let unsure = now < self.unsure;
-        let mut p = model.next(c.writer, c.owes, c.gap, c.previous, kind);
+        let mut p = model.next(&c, kind);
         if let Some(bit) = kind.once() {
             // Joined in the middle, the handshake is over.
-            let over = kind != Kind::SendHeaders && me.stage == Stage::Open && me.once & 1 == 0 && kind != Kind::Version;
+            let over =
+                kind != Kind::SendHeaders && me.stage == Stage::Open && me.once & 1 == 0 && kind != Kind::Version;
             p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
         }
         p + match kind {
@@ -219,21 +269,14 @@ impl State {
                 fit if unsure => model.fit(fit).max(-2.0) + model.size(kind, n),
                 fit => model.fit(fit) + model.size(kind, n),
             },
-            Kind::GetDataBlock => model.size(kind, n),
-            Kind::GetBlockTxn => {
-                model.size(kind, len) + if peer.offered_block || unsure { 0.0 } else { NOT_OFFERED }
+            Kind::GetDataBlock => {
+                let offered = peer.offered_block || u32::from(peer.blocks) >= n || peer.writer == Writer::Btcd;
+                model.size(kind, n) + if offered || unsure { 0.0 } else { NOT_OFFERED }
             }
-            Kind::CmpctBlock => {
-                // Short ids have 6 bytes each; the rest (header, coinbase) hardly changes from block to block.
-                let like = match me.compact {
-                    0 => 0.0,
-                    c if c == len => 1.5,
-                    c if c.abs_diff(len).is_multiple_of(6) => 0.8,
-                    _ => -0.7,
-                };
-                model.size(kind, len) + like
-            }
-            Kind::Version | Kind::Tx | Kind::Block | Kind::BlockTxn | Kind::AddrV2 => model.size(kind, len),
+            Kind::GetBlockTxn => model.size(kind, len) + if peer.offered_block || unsure { 0.0 } else { NOT_OFFERED },
+            Kind::CmpctBlock => alike(model.size(kind, len), me.compact, len),
+            Kind::Block => alike(model.size(kind, len), me.block, len),
+            Kind::Version | Kind::Tx | Kind::BlockTxn | Kind::AddrV2 => model.size(kind, len),
             _ => 0.0,
         }
     }
@@ -247,11 +290,19 @@ impl State {
         me.once |= kind.once().unwrap_or(0);
         let answered = match kind {
             Kind::Pong => me.pay(Owe::Pong, 1, now),
-            Kind::Headers => me.pay(Owe::Headers, 1, now),
+            Kind::Headers => {
+                me.blocks = me.blocks.saturating_add(n16).min(2000);
+                me.pay(Owe::Headers, 1, now)
+            }
             Kind::Tx => me.pay(Owe::Tx, 1, now),
-            Kind::NotFound => me.pay(Owe::Tx, n16, now) || me.pay(Owe::Block, n16, now),
+            Kind::NotFound => {
+                me.pay(Owe::Tx, n16, now) || me.pay(Owe::Block, n16, now) || me.pay(Owe::Blocks, n16, now)
+            }
             Kind::BlockTxn => me.pay(Owe::BlockTxn, 1, now),
-            Kind::Block => me.pay(Owe::Block, 1, now),
+            Kind::Block => {
+                me.block = len;
+                me.pay(Owe::Block, 1, now) || me.pay(Owe::Blocks, 1, now)
+            }
             Kind::CmpctBlock => {
                 me.offered_block = true;
                 me.compact = len;
@@ -264,17 +315,24 @@ impl State {
             Kind::GetHeaders => peer.owe(Owe::Headers, 1, now),
             Kind::GetDataTx => {
                 peer.announced = peer.announced.saturating_sub(n16);
-                peer.newest = 0;
+                if let Some(i) = peer.batches.iter().position(|b| *b == n16) {
+                    peer.batches[i..].rotate_left(1);
+                    peer.batches[BATCHES - 1] = 0;
+                }
                 peer.owe(Owe::Tx, n16, now);
             }
-            Kind::GetDataBlock => peer.owe(Owe::Block, n16, now),
+            Kind::GetDataBlock => {
+                peer.blocks = peer.blocks.saturating_sub(n16);
+                peer.owe(if n > 1 { Owe::Blocks } else { Owe::Block }, n16, now);
+            }
             Kind::GetBlockTxn => {
                 peer.offered_block = false;
                 peer.owe(Owe::BlockTxn, 1, now);
             }
             Kind::Inv => {
                 me.announced = me.announced.saturating_add(n16);
-                me.newest = n16;
+                me.batches.rotate_right(1);
+                me.batches[0] = n16;
             }
             Kind::WtxidRelay => me.writer = Writer::Core,
             Kind::Verack if me.writer == Writer::Any && me.once & 1 != 0 => me.writer = Writer::Btcd,
