@@ -6,7 +6,7 @@ use super::progress::{Bar, EVERY};
 use super::shutdown::Shutdown;
 use crate::capture::{Options, PacketSource as _, Replay};
 use crate::message::command::Command;
-use crate::node::{Output, Report, SeenMessage};
+use crate::node::{Output, Report, SeenEstimate, SeenMessage};
 use crate::series::{Point, SERIES};
 use crate::sink::Store;
 use anyhow::{Context as _, Result};
@@ -111,6 +111,16 @@ impl<W: Write> Output for Results<W> {
             || l.commands.iter().any(|c| c == name || (c == "unknown" && m.command == Command::UNKNOWN))
         {
             let result = messages::print(&mut l.out, l.format, seen);
+            self.unshown = true;
+            self.printed(result);
+        }
+    }
+
+    fn estimate(&mut self, seen: &SeenEstimate<'_>) {
+        let Some(l) = self.listing.as_mut().filter(|_| !self.closed) else { return };
+        let Some(command) = seen.estimate.kind.command() else { return };
+        if l.commands.is_empty() || l.commands.iter().any(|c| c == command.name()) {
+            let result = messages::print_estimate(&mut l.out, l.format, seen);
             self.unshown = true;
             self.printed(result);
         }

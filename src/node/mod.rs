@@ -35,4 +35,4 @@ pub mod watch;
 
 pub use report::Report;
 pub use spec::NodeSpec;
-pub use view::{Config, Direction, Output, SeenMessage, View};
+pub use view::{Config, Direction, Output, SeenEstimate, SeenMessage, View};

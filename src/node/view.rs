@@ -17,6 +17,7 @@ use crate::message::command::Command;
 use crate::message::event::{Event, Message, What};
 use crate::message::network::Network;
 use crate::message::transport::Transport;
+use crate::message::v2::Estimate;
 use crate::series::sensor::{self, Counters};
 use crate::series::{Point, id};
 use crate::time::{SECOND, Timestamp};
@@ -91,10 +92,29 @@ pub struct SeenMessage<'a> {
     pub message: &'a Message,
 }
 
+/// An inferred message of an encrypted connection as a watched node saw it.
+#[derive(Clone, Copy, Debug)]
+pub struct SeenEstimate<'a> {
+    /// When it was decided, and by which frame; the message has its own.
+    pub at: At,
+    /// The connection.
+    pub connection: PacketIndex,
+    /// The node.
+    pub node: &'a str,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Seen from the node.
+    pub direction: Direction,
+    /// The message.
+    pub estimate: &'a Estimate,
+}
+
 /// Where the node stage's results go.
 pub trait Output {
     /// A message, once for each watched node at its ends.
     fn message(&mut self, message: &SeenMessage<'_>);
+    /// The same of an inferred one.
+    fn estimate(&mut self, _estimate: &SeenEstimate<'_>) {}
     /// A point of an event series.
     fn point(&mut self, point: Point);
     /// All points of an interval that ended; what came before may be committed with them.
@@ -255,6 +275,8 @@ impl View {
             }
             What::Transport(transport) => self.transport(id, *transport, time),
             What::Message(message) => self.message(id, event.at, message, out),
+            What::Estimate(estimate) => self.estimate(id, event.at, estimate, out),
+            What::Explained(bytes) => self.explained(id, *bytes),
             What::Progress(stats) => self.progress(id, stats),
             What::HalfClosed(side) => {
                 self.closed_by(id, *side, time);
@@ -464,6 +486,7 @@ impl View {
 }
 
 mod ends;
+mod estimates;
 
 #[cfg(test)]
 #[path = "view_tests.rs"]

@@ -71,6 +71,15 @@ pub struct Estimate {
     pub confidence: u16,
 }
 
+impl Estimate {
+    /// Bytes of its payload: less framing and type.
+    pub fn payload_bytes(&self) -> u32 {
+        let has_short =
+            self.kind.command().and_then(crate::message::command::Command::spec).is_some_and(|s| s.v2_type.is_some());
+        self.len - size::PACKET - if has_short { 1 } else { 13 }
+    }
+}
+
 /// The encrypted messages of one connection.
 pub struct Decoder {
     beam: Beam,
@@ -84,6 +93,8 @@ pub struct Decoder {
     unread: u32,
     /// Bytes in messages that were told, by sender.
     explained: [u64; 2],
+    /// Those have grown.
+    news: bool,
 }
 
 impl Decoder {
@@ -99,6 +110,7 @@ impl Decoder {
             believed: false,
             unread: 0,
             explained: [0; 2],
+            news: false,
         }
     }
 
@@ -112,9 +124,9 @@ impl Decoder {
         self.believed && !self.beam.nodes.is_empty()
     }
 
-    /// Bytes in messages that were told, by sender.
-    pub fn explained(&self) -> [u64; 2] {
-        self.explained
+    /// Bytes in messages that were told, by sender, when that is news.
+    pub fn take_explained(&mut self) -> Option<[u64; 2]> {
+        std::mem::take(&mut self.news).then_some(self.explained)
     }
 
     /// Whose habits `side` has, as far as its handshake told.
@@ -223,7 +235,7 @@ impl Decoder {
         }
         if self.unread > 2 * PATIENCE {
             let explained = self.explained;
-            *self = Self { full: self.full, explained, ..Self::new(false) };
+            *self = Self { full: self.full, explained, news: self.news, ..Self::new(false) };
         }
     }
 
@@ -304,6 +316,7 @@ impl Decoder {
         if self.believed {
             for e in self.held.drain(..) {
                 self.explained[e.side as usize] += u64::from(e.len);
+                self.news = true;
                 tell(e);
             }
         }

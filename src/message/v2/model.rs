@@ -10,8 +10,10 @@ use super::kind::{KINDS, Kind};
 use super::size::{BINS, bin, width};
 use std::sync::LazyLock;
 
-/// Weight of the coarser level, in messages.
-const SMOOTH: f64 = 2.0;
+/// Weight of the coarser level, in messages, for what the same side did before.
+const NEXT: f64 = 5.0;
+/// The same for what the other side did.
+const REACT: f64 = 6.0;
 /// Share that is spread over all kinds.
 const SPREAD: f64 = 0.001;
 /// Least log probability of a kind.
@@ -47,9 +49,9 @@ fn both(a: usize, b: usize) -> impl Iterator<Item = usize> {
 }
 
 /// `counts` smoothed towards `coarse`.
-fn smooth(counts: &Row, coarse: &Row) -> Row {
+fn smooth(counts: &Row, coarse: &Row, weight: f64) -> Row {
     let all: f64 = counts.iter().sum();
-    std::array::from_fn(|k| (counts[k] + SMOOTH * coarse[k]) / (all + SMOOTH))
+    std::array::from_fn(|k| (counts[k] + weight * coarse[k]) / (all + weight))
 }
 
 impl Model {
@@ -88,19 +90,19 @@ impl Model {
         let flat: Row = std::array::from_fn(|k| if k < Kind::Unknown as usize { 1.0 / 26.0 } else { 0.0 });
         let any = Writer::Any as usize;
         let all_of = |o: usize| (0..GAPS).flat_map(move |g| (0..KINDS).map(move |p| place(any, o, g, p)));
-        let base = smooth(&sum(&mut all_of(Owe::Unsure as usize)), &flat);
+        let base = smooth(&sum(&mut all_of(Owe::Unsure as usize)), &flat, NEXT);
         let mut next = vec![0.0; raw.len() * KINDS];
         let mut react = vec![0.0; reactions.len() * KINDS];
         for o in 0..OWES {
-            let owed = smooth(&sum(&mut all_of(o)), &base);
+            let owed = smooth(&sum(&mut all_of(o)), &base, NEXT);
             for p in 0..KINDS {
                 let mut all: Row = [0.0; KINDS];
                 for g in 0..GAPS {
                     all.iter_mut().zip(&reactions[reaction(o, g, p)]).for_each(|(a, b)| *a += b);
                 }
-                let untimed = smooth(&all, &owed);
+                let untimed = smooth(&all, &owed, REACT);
                 for g in 0..GAPS {
-                    let timed = smooth(&reactions[reaction(o, g, p)], &untimed);
+                    let timed = smooth(&reactions[reaction(o, g, p)], &untimed, REACT);
                     for k in 0..KINDS {
                         let more = log(timed[k]) - log(owed[k]);
                         react[reaction(o, g, p) * KINDS + k] = more as f32;
@@ -108,11 +110,11 @@ impl Model {
                 }
             }
             for p in 0..KINDS {
-                let bigram = smooth(&sum(&mut (0..GAPS).map(|g| place(any, o, g, p))), &owed);
+                let bigram = smooth(&sum(&mut (0..GAPS).map(|g| place(any, o, g, p))), &owed, NEXT);
                 for g in 0..GAPS {
-                    let timed = smooth(&raw[place(any, o, g, p)], &bigram);
+                    let timed = smooth(&raw[place(any, o, g, p)], &bigram, NEXT);
                     for w in 0..WRITERS {
-                        let row = if w == any { timed } else { smooth(&raw[place(w, o, g, p)], &timed) };
+                        let row = if w == any { timed } else { smooth(&raw[place(w, o, g, p)], &timed, NEXT) };
                         for (k, p_k) in row.iter().enumerate() {
                             next[place(w, o, g, p) * KINDS + k] = log(*p_k) as f32;
                         }

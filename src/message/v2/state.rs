@@ -15,7 +15,11 @@ const LATE: Tick = 2 * SECOND;
 /// After this it is not waited for any more.
 const NEVER: Tick = 30 * SECOND;
 /// Log probability that a request is not answered in time.
-const UNANSWERED: f32 = -5.0;
+const UNANSWERED: f32 = -2.0;
+/// The same when it is only overdue.
+const SLOW: f32 = -4.0;
+/// Log probability of not finding more than was asked for.
+const TOO_MANY: f32 = -8.0;
 /// Log probability of a message that is sent once only coming again.
 const AGAIN: f32 = -10.0;
 /// Log probability of asking for what was never offered.
@@ -40,8 +44,8 @@ const NEARLY: u32 = 40;
 pub struct Debt {
     /// What; [`Owe::Nothing`] for none.
     pub what: Owe,
-    /// Its lateness was counted.
-    late: bool,
+    /// Its lateness was counted: 1 overdue, 2 late.
+    late: u8,
     /// How many.
     count: u16,
     /// Since when.
@@ -105,7 +109,7 @@ impl End {
             once: 0,
             writer: Writer::Any,
             offered_block: false,
-            debts: [Debt { what: Owe::Nothing, late: false, count: 0, since: 0 }; DEBTS],
+            debts: [Debt { what: Owe::Nothing, late: 0, count: 0, since: 0 }; DEBTS],
             announced: 0,
             batches: [0; BATCHES],
             blocks: 0,
@@ -127,21 +131,21 @@ impl End {
         }
         let d = &mut self.debts[place];
         let before = if d.what == what { d.count } else { 0 };
-        *d = Debt { what, late: false, count: before.saturating_add(count), since: now };
+        *d = Debt { what, late: 0, count: before.saturating_add(count), since: now };
     }
 
     /// Pays `count` of `what`; true when it was owed.
     fn pay(&mut self, what: Owe, count: u16, now: Tick) -> bool {
         let Some(i) = self.debts.iter().position(|d| d.what == what) else { return false };
         let d = &mut self.debts[i];
-        if !d.late {
+        if d.late < 2 {
             let took = now.saturating_sub(d.since);
             self.slowest = self.slowest.max(took);
             self.quickest = self.quickest.min(took);
         }
         d.count = d.count.saturating_sub(count);
         d.since = now;
-        d.late = false;
+        d.late = 0;
         if d.count == 0 {
             self.drop_debt(i);
         }
@@ -165,11 +169,16 @@ impl End {
 
     fn expire(&mut self, now: Tick) -> f32 {
         let mut cost = 0.0;
+        let slowest = self.slowest;
         while self.is_in_debt() {
             let d = &mut self.debts[0];
             let age = now.saturating_sub(d.since);
-            if age > LATE && !d.late {
-                d.late = true;
+            if age > PATIENCE.max(slowest.saturating_mul(OVERDUE)) && d.late < 1 {
+                d.late = 1;
+                cost += SLOW;
+            }
+            if age > LATE && d.late < 2 {
+                d.late = 2;
                 cost += UNANSWERED;
             }
             if age <= NEVER {
@@ -261,8 +270,10 @@ impl State {
             p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
         }
         p + match kind {
-            Kind::Inv | Kind::Headers | Kind::GetHeaders | Kind::GetBlocks | Kind::Addr | Kind::NotFound => {
-                model.size(kind, n)
+            Kind::Inv | Kind::Headers | Kind::GetHeaders | Kind::GetBlocks | Kind::Addr => model.size(kind, n),
+            Kind::NotFound => {
+                let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
+                model.size(kind, n) + if asked || unsure { 0.0 } else { TOO_MANY }
             }
             Kind::GetDataTx => match self.fit(side, n) {
                 Fit::Exact => model.fit(Fit::Exact),
