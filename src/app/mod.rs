@@ -1,15 +1,23 @@
 //! Wires the stages: the only place with threads, channels and clocks.
 //!
 //! Reading order: [`clock`] and [`dispatch`] (frames to routed segments and
-//! ticks), [`worker`] (partitions), [`inline`] (all stages on one thread),
-//! [`run`] (a replay from files to results), [`messages`] (what `btcdmon
-//! messages` prints).
+//! ticks), [`worker`] (partitions), [`inline`] (all stages on one thread);
+//! then the same on several: [`batch`] (what travels), [`epoch`] (the lock-step
+//! over the channels of [`fabric`]), [`merge`] (back into the order of the
+//! capture), [`threads`]; [`stage`] is either. [`run`] is a replay from files to
+//! results, [`messages`] what `btcdmon messages` prints.
 
+pub mod batch;
 pub mod clock;
 pub mod dispatch;
+pub mod epoch;
+pub mod fabric;
 pub mod inline;
+pub mod merge;
 pub mod messages;
 pub mod progress;
 pub mod run;
 pub mod shutdown;
+pub mod stage;
+pub mod threads;
 pub mod worker;

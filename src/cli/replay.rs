@@ -2,11 +2,13 @@
 
 use super::FAILURE;
 use super::args::{InputArgs, MessagesArgs, ReplayArgs};
-use crate::app::inline::Settings;
+use crate::app::batch::BatchLimits;
 use crate::app::run::{self, Job, Listing, Outcome};
 use crate::app::shutdown::Shutdown;
+use crate::app::stage::{Settings, default_workers};
 use crate::capture::Options;
 use crate::flow::Limits;
+use crate::flow::key::KeyHasher;
 use crate::flow::partition::PARTITIONS;
 use crate::message::network::Network;
 use crate::message::transport::Magics;
@@ -46,6 +48,9 @@ fn job(input: &InputArgs, interval: i64) -> Result<Job> {
             checksums: input.checksums,
             limits,
             node: Config { nodes: input.node.clone(), interval, ports, learn },
+            workers: input.workers.map_or_else(default_workers, usize::from),
+            batches: BatchLimits::default(),
+            hasher: KeyHasher::fixed(),
         },
         store: None,
         watched,
@@ -130,7 +135,7 @@ pub fn messages(args: &MessagesArgs) -> Result<ExitCode> {
             );
         }
     }
-    let out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    let out = BufWriter::with_capacity(BUFFER, io::stdout());
     let listing = Listing { out, format: args.format, commands: args.command.clone() };
     let outcome = run::replay(&job, Some(listing), &Shutdown::listen())?;
     Ok(conclude(&outcome))

@@ -268,7 +268,9 @@ impl Node {
         for (total, messages) in self.messages.iter_mut().zip(&interval) {
             total.merge(messages);
         }
-        for (messages, (count, bytes)) in estimates.iter().zip(series) {
+        // A node without encrypted connections has no rows of them.
+        let encrypted = estimates.iter().zip(series).filter(|_| self.shares[1].seen > 0);
+        for (messages, (count, bytes)) in encrypted {
             let mut values = msg::values("v2", &messages.count);
             values.extend((count == id::MSG_SENT).then_some(Value::Absent));
             out.push(self.point(count, time, values));

@@ -161,13 +161,15 @@ impl View {
         }
     }
 
-    /// Takes the next event.
-    pub fn event(&mut self, event: Event, out: &mut impl Output) {
-        if self.watch.is_given() || !self.is_strange(&event) {
-            return self.apply(&event, out);
+    /// Takes the next event. What it is made of stays in `event`, so that the thread that has allocated it
+    /// can free it, unless it has to wait until the nodes are known: then something empty stays there.
+    pub fn event(&mut self, event: &mut Event, out: &mut impl Output) {
+        if self.watch.is_given() || !self.is_strange(event) {
+            return self.apply(event, out);
         }
         let time = event.at.time;
-        self.learner.hold(event);
+        let Event { at, connection, .. } = *event;
+        self.learner.hold(std::mem::replace(event, Event { at, connection, what: What::Revived }));
         self.decide(time, out);
     }
 
