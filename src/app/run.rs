@@ -7,7 +7,7 @@ use super::shutdown::Shutdown;
 use super::stage::{Consumer, Finished, Settings, Stages};
 use crate::capture::{Options, PacketSource as _, Replay};
 use crate::message::command::Command;
-use crate::node::{Output, Report, SeenMessage};
+use crate::node::{Output, Report, SeenEstimate, SeenMessage};
 use crate::series::Point;
 use crate::series::delivery::Delivery;
 use crate::sink::SinkConfig;
@@ -123,6 +123,16 @@ impl<W: Write> Output for Results<W> {
             || l.commands.iter().any(|c| c == name || (c == "unknown" && m.command == Command::UNKNOWN))
         {
             let result = messages::print(&mut l.out, l.format, seen);
+            self.unshown = true;
+            self.printed(result);
+        }
+    }
+
+    fn estimate(&mut self, seen: &SeenEstimate<'_>) {
+        let Some(l) = self.listing.as_mut().filter(|_| !self.closed) else { return };
+        let Some(command) = seen.estimate.kind.command() else { return };
+        if l.commands.is_empty() || l.commands.iter().any(|c| c == command.name()) {
+            let result = messages::print_estimate(&mut l.out, l.format, seen);
             self.unshown = true;
             self.printed(result);
         }

@@ -5,6 +5,7 @@ use super::connection::Connection;
 use super::key::Key;
 use super::learn::{Learner, Pending};
 use super::ledger::Incoming;
+use super::output::{Direction, Output, SeenMessage};
 use super::report::Report;
 use super::spec::NodeSpec;
 use super::totals::{Node, growth, place};
@@ -15,9 +16,7 @@ use crate::health::Tally;
 use crate::message::body::Body;
 use crate::message::command::Command;
 use crate::message::event::{Event, Message, What};
-use crate::message::network::Network;
 use crate::message::transport::Transport;
-use crate::series::delivery::Delivery;
 use crate::series::sensor::{self, Counters};
 use crate::series::{Point, id};
 use crate::time::{SECOND, Timestamp};
@@ -52,63 +51,6 @@ pub struct Config {
     pub ports: Arc<[u16]>,
     /// Capture time for finding the nodes when none is given, ns.
     pub learn: i64,
-}
-
-/// Seen from the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To the node.
-    Recv = 0,
-    /// From the node.
-    Sent = 1,
-}
-
-impl Direction {
-    /// `recv` or `sent`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Recv => "recv",
-            Self::Sent => "sent",
-        }
-    }
-}
-
-/// A message as a watched node saw it.
-#[derive(Clone, Copy, Debug)]
-pub struct SeenMessage<'a> {
-    /// When its last byte was there, and in which frame.
-    pub at: At,
-    /// The connection.
-    pub connection: PacketIndex,
-    /// The node.
-    pub node: &'a str,
-    /// The other end.
-    pub peer: SocketAddr,
-    /// Seen from the node.
-    pub direction: Direction,
-    /// The network.
-    pub network: Option<Network>,
-    /// The message.
-    pub message: &'a Message,
-}
-
-/// Where the node stage's results go.
-pub trait Output {
-    /// A message, once for each watched node at its ends.
-    fn message(&mut self, message: &SeenMessage<'_>);
-    /// A point of an event series.
-    fn point(&mut self, point: Point);
-    /// All points of an interval that ended; what came before may be committed with them.
-    fn interval(&mut self, points: Vec<Point>);
-    /// How the points fare behind this output, for the series `sensor`; a replay does not say, so that it
-    /// gives the same points each time.
-    fn delivery(&self) -> Option<Delivery> {
-        None
-    }
-    /// Whether somebody wants points of events: where nobody does, none are made.
-    fn wants_points(&self) -> bool {
-        true
-    }
 }
 
 /// The watched nodes and their connections.
@@ -272,6 +214,8 @@ impl View {
             }
             What::Transport(transport) => self.transport(id, *transport, time),
             What::Message(message) => self.message(id, event.at, message, out),
+            What::Estimate(estimate) => self.estimate(id, event.at, estimate, out),
+            What::Explained(bytes) => self.explained(id, *bytes),
             What::Progress(stats) => self.progress(id, stats),
             What::HalfClosed(side) => {
                 self.closed_by(id, *side, time);
@@ -490,6 +434,7 @@ impl View {
 }
 
 mod ends;
+mod estimates;
 
 #[cfg(test)]
 #[path = "view_tests.rs"]

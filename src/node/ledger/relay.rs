@@ -6,7 +6,7 @@ use crate::message::command::Command;
 use crate::message::digest::{OutPoint, TxDigest};
 use crate::message::inventory::{Entry, Kind};
 use crate::node::coins::{Coins, fee};
-use crate::node::view::Direction;
+use crate::node::output::Direction;
 use crate::series::{id, mempool, tx_fees};
 use crate::time::Timestamp;
 use std::sync::Arc;
