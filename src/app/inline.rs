@@ -9,6 +9,7 @@ use crate::message::event::Event;
 use crate::message::transport::Magics;
 use crate::node::{Config as NodeConfig, Output, Report, View};
 use crate::series::sensor::Counters;
+use crate::time::Timestamp;
 use std::sync::Arc;
 
 /// What the stages need to know.
@@ -55,16 +56,22 @@ impl Inline {
     /// Takes a frame.
     #[inline]
     pub fn frame(&mut self, frame: &Frame<'_>, dropped: Dropped, out: &mut impl Output) {
-        for time in self.dispatcher.ticks(frame.time) {
+        self.tick(frame.time, dropped, out);
+        if let Some(routed) = self.dispatcher.dispatch(frame) {
+            self.worker.segment(&routed, &mut self.events);
+            self.pass_on(out);
+        }
+    }
+
+    /// It is `time`, also when there is no frame.
+    #[inline]
+    pub fn tick(&mut self, time: Timestamp, dropped: Dropped, out: &mut impl Output) {
+        for time in self.dispatcher.ticks(time) {
             let at = self.dispatcher.at(time);
             self.worker.tick(at, &mut self.events);
             self.pass_on(out);
             let counters = self.view.wants_counters(time).then(|| self.counters(dropped));
             self.view.tick(time, counters, out);
-        }
-        if let Some(routed) = self.dispatcher.dispatch(frame) {
-            self.worker.segment(&routed, &mut self.events);
-            self.pass_on(out);
         }
     }
 

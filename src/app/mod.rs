@@ -3,13 +3,25 @@
 //! Reading order: [`clock`] and [`dispatch`] (frames to routed segments and
 //! ticks), [`worker`] (partitions), [`inline`] (all stages on one thread),
 //! [`run`] (a replay from files to results), [`messages`] (what `btcdmon
-//! messages` prints).
+//! messages` prints); [`live`] (a run on network interfaces) with [`privileges`] and
+//! [`sandbox`] (what it gives up), [`board`] (what it tells), [`keeper`] and [`keep`] (what it stores).
 
+pub mod board;
 pub mod clock;
 pub mod dispatch;
+pub mod doctor;
 pub mod inline;
+pub mod keep;
+pub mod keeper;
+pub mod live;
+pub mod log;
 pub mod messages;
+pub mod privileges;
 pub mod progress;
 pub mod run;
+pub mod sandbox;
+mod seccomp;
 pub mod shutdown;
+pub mod signals;
+pub mod status_line;
 pub mod worker;

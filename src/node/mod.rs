@@ -35,4 +35,5 @@ pub mod watch;
 
 pub use report::Report;
 pub use spec::NodeSpec;
+pub use view::status::{NodeStatus, Status};
 pub use view::{Config, Direction, Output, SeenMessage, View};

@@ -99,6 +99,8 @@ pub trait Output {
     fn point(&mut self, point: Point);
     /// All points of an interval that ended; what came before may be committed with them.
     fn interval(&mut self, points: Vec<Point>);
+    /// A second of capture time has passed.
+    fn tick(&mut self, _time: Timestamp, _view: &View) {}
 }
 
 /// The watched nodes and their connections.
@@ -195,6 +197,7 @@ impl View {
         if !self.learner.is_idle() {
             self.decide(time, out);
         }
+        out.tick(time, self);
     }
 
     /// The capture ends at `time`: the running interval is closed there.
@@ -437,6 +440,10 @@ impl View {
         let length = self.config.interval;
         let end = *self.interval_end.get_or_insert(time.plus(length - 1).floor(length));
         if time < end {
+            // The clock was set back: the running interval ends at the next border from here.
+            if end.since(time) > length {
+                self.interval_end = Some(time.floor(length).plus(length));
+            }
             return;
         }
         if let Some(counters) = counters {
@@ -464,6 +471,7 @@ impl View {
 }
 
 mod ends;
+pub mod status;
 
 #[cfg(test)]
 #[path = "view_tests.rs"]
