@@ -1,70 +1,109 @@
-//! I10: how the partitions are shared among workers changes no event.
+//! I10: the number of workers and the size of their batches change no result.
 
-#![allow(clippy::unwrap_used)] // a test that cannot read its recordings fails
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use btcdmon::app::dispatch::Dispatcher;
-use btcdmon::app::worker::Worker;
-use btcdmon::capture::{Dropped, Options, PacketSource as _, Replay};
-use btcdmon::flow::key::KeyHasher;
-use btcdmon::flow::partition::PARTITIONS;
-use btcdmon::flow::{Checksums, Config, Limits};
-use btcdmon::message::event::Event;
-use btcdmon::message::transport::Magics;
+mod corpus;
+
+use assert_cmd::Command;
+use btcdmon::app::batch::BatchLimits;
+use btcdmon::flow::Checksums;
+use corpus::run::{Run, run_with, settings};
+use corpus::{Packet, Random, captures};
 use std::path::Path;
 
-/// Every event of a recording as text, in frame order; those of one tick by connection.
-fn events(name: &str, workers: usize) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures").join(name).join("capture.pcap.zst");
-    let mut source = Replay::open(&[path], Options::default()).unwrap();
-    let config = Config {
-        limits: Limits::default(),
-        checksums: Checksums::Auto,
-        service_ports: [8333, 18_333, 18_444, 18_555].into(),
-    };
-    let magics = Magics::new(&[]);
-    let mut workers: Vec<_> = (0..workers).map(|k| Worker::new(k, workers, &config, &magics, true)).collect();
-    let mut dispatcher = Dispatcher::new(KeyHasher::fixed());
-    let mut all = Vec::new();
-    let mut batch: Vec<Event> = Vec::new();
-    let mut take = |batch: &mut Vec<Event>| {
-        batch.sort_by_key(|e| e.connection); // stable: the order within a connection stays
-        all.extend(batch.drain(..).map(|e| format!("{e:?}")));
-    };
-    while let Some(frame) = source.next_frame().unwrap() {
-        for time in dispatcher.ticks(frame.time) {
-            let at = dispatcher.at(time);
-            for w in &mut workers {
-                w.tick(at, &mut batch);
-            }
-            take(&mut batch);
-        }
-        if let Some(routed) = dispatcher.dispatch(&frame) {
-            let k = routed.partition % workers.len();
-            workers[k].segment(&routed, &mut batch);
-            take(&mut batch);
-        }
+/// Everything a run said, as text: messages, points, report.
+fn said(run: &Run) -> Vec<String> {
+    let messages = run.messages.iter().map(|m| format!("{m:?}"));
+    let points = run.points.iter().map(|p| format!("{p:?}"));
+    messages.chain(points).chain([serde_json::to_string(&run.report).unwrap()]).collect()
+}
+
+fn run(packets: &[Packet], workers: usize, batches: BatchLimits) -> Vec<String> {
+    let mut settings = settings(None, Checksums::Auto);
+    (settings.workers, settings.batches) = (workers, batches);
+    said(&run_with(packets, &settings))
+}
+
+fn assert_same(what: &str, one: &[String], other: &[String]) {
+    let first = one.iter().zip(other).position(|(a, b)| a != b);
+    if let Some(i) = first {
+        panic!("{what}: {i} is\n{}\ninstead of\n{}", other[i], one[i]);
     }
-    let end = dispatcher.at(dispatcher.now());
-    for w in &mut workers {
-        w.finish(end, &mut batch);
-    }
-    take(&mut batch);
-    let conversations: u64 = workers.iter().map(|w| w.counters().conversations).sum();
-    assert_eq!(conversations, 0, "all are closed at the end");
-    assert!(dispatcher.counters(Dropped::default()).used > 0);
-    all
+    assert_eq!(one.len(), other.len(), "{what}");
 }
 
 #[test]
-fn i10_any_number_of_workers_gives_the_same_events() {
-    for name in ["btcd-v1", "btcd-ipv6", "btcd-v2"] {
-        let one = events(name, 1);
-        assert!(one.len() > 100, "{name}: {} events", one.len());
-        for workers in [2, 3, 8, PARTITIONS] {
-            let several = events(name, workers);
-            assert_eq!(one.len(), several.len(), "{name}, {workers} workers");
-            let first = one.iter().zip(&several).find(|(a, b)| a != b);
-            assert_eq!(first, None, "{name}, {workers} workers");
+fn i10_workers_and_batches_change_nothing() {
+    let mut random = Random(10);
+    for capture in captures() {
+        let name = capture.name;
+        let oracle = run(&capture.packets, 0, BatchLimits::default());
+        assert!(oracle.len() > 100, "{name}: {} results", oracle.len());
+        for workers in [1, 2, 3, 8] {
+            assert_same(
+                &format!("{name}, {workers} workers"),
+                &oracle,
+                &run(&capture.packets, workers, BatchLimits::default()),
+            );
+            let batches = BatchLimits {
+                bytes: 1 + random.below(20_000),
+                items: 1 + random.below(300) as u32,
+                age: random.one_in(2).then(|| random.below(100_000_000) as i64),
+            };
+            let what = format!("{name}, {workers} workers, {batches:?}");
+            assert_same(&what, &oracle, &run(&capture.packets, workers, batches));
+        }
+    }
+}
+
+fn btcdmon(args: &[&str], workers: &str) -> Vec<u8> {
+    let out =
+        Command::cargo_bin("btcdmon").unwrap().args(args).args(["--quiet", "--workers", workers]).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    out.stdout
+}
+
+/// Every row of every table, in order.
+fn dump(store: &Path) -> String {
+    let db = rusqlite::Connection::open(store).unwrap();
+    let mut text = String::new();
+    for series in btcdmon::series::SERIES {
+        let mut query = db.prepare(&format!("SELECT * FROM {} ORDER BY 1, 2, 3, 4, 5, 6", series.name)).unwrap();
+        let n = query.column_count();
+        let mut rows = query.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let values: Vec<_> = (0..n).map(|i| format!("{:?}", row.get_ref(i).unwrap())).collect();
+            text += &(series.name.to_owned() + " " + &values.join(" ") + "\n");
+        }
+    }
+    text
+}
+
+#[test]
+fn what_the_program_prints_and_stores_is_the_same_for_any_number_of_workers() {
+    let folder = tempfile::tempdir().unwrap();
+    for capture in captures() {
+        let file = capture.folder.join("capture.pcap.zst");
+        let file = file.to_str().unwrap();
+        let all = |workers: &str| {
+            let store = folder.path().join(format!("{}-{workers}.db", capture.name));
+            let store_name = store.to_str().unwrap();
+            let printed = [
+                btcdmon(
+                    &["replay", "--json", "--sensor", "x", "--interval", "1s", "--store", store_name, file],
+                    workers,
+                ),
+                btcdmon(&["messages", file], workers),
+                btcdmon(&["messages", "--format", "text", file], workers),
+            ];
+            (printed, dump(&store))
+        };
+        let (printed, stored) = all("0");
+        assert!(printed.iter().all(|p| p.len() > 1000) && stored.len() > 10_000, "{}", capture.name);
+        for workers in ["1", "2", "3", "8"] {
+            let (other, other_stored) = all(workers);
+            assert!(printed == other, "{}: {workers} workers print something else", capture.name);
+            assert!(stored == other_stored, "{}: {workers} workers store something else", capture.name);
         }
     }
 }

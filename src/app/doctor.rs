@@ -1,8 +1,8 @@
 //! `btcdmon doctor`: looks at everything a live capture depends on, and says what to do.
 
-use super::inline::{Inline, Settings};
 use super::live::node_here;
 use super::log::wall;
+use super::stage::{Consumer, Settings, Stages};
 use crate::capture::{Live, LiveOptions, device};
 use crate::node::report::NodeReport;
 use crate::node::{Output, Report, SeenMessage};
@@ -105,6 +105,8 @@ fn interfaces(found: &mut Findings, live: &Live) -> Result<()> {
 
 struct Nothing;
 
+impl Consumer for Nothing {}
+
 impl Output for Nothing {
     fn message(&mut self, _: &SeenMessage<'_>) {}
     fn point(&mut self, _: Point) {}
@@ -134,7 +136,7 @@ fn packets(found: &mut Findings, e: &Examination, mut live: Live) -> Result<()> 
         }
         settings.node.nodes.extend(here);
     }
-    let (mut stages, mut seen) = (Inline::new(&settings), Seen::default());
+    let (mut stages, mut seen) = (Stages::new(&settings, Nothing)?, Seen::default());
     let start = Instant::now();
     while start.elapsed() < e.wait {
         live.wait(Duration::from_millis(100))?;
@@ -147,11 +149,11 @@ fn packets(found: &mut Findings, e: &Examination, mut live: Live) -> Result<()> 
             if most.is_some_and(|most| frame.wire_len > most && seen.larger.is_none_or(|(n, _)| n < frame.wire_len)) {
                 seen.larger = Some((frame.wire_len, frame.interface));
             }
-            stages.frame(frame, dropped, &mut Nothing);
+            stages.frame(frame, dropped);
         })?;
     }
     let dropped = live.count_drops();
-    let report = stages.finish(dropped, &mut Nothing);
+    let report = stages.finish(dropped)?.report;
     bitcoin(found, e, &seen, &report)?;
     if let Some((size, interface)) = seen.larger {
         let name = names.get(interface as usize).unwrap_or(&"?");

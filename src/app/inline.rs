@@ -1,89 +1,85 @@
 //! All stages on one thread: the oracle that every parallel run is compared with.
 
+use super::batch::EventBatch;
 use super::dispatch::Dispatcher;
-use super::worker::Worker;
+use super::stage::{Consumer, Finished, Settings};
+use super::worker::{Handler, Worker};
 use crate::capture::{Dropped, Frame};
-use crate::flow::key::KeyHasher;
-use crate::flow::{Checksums, Config as FlowConfig, Limits};
-use crate::message::event::Event;
-use crate::message::transport::Magics;
-use crate::node::{Config as NodeConfig, Output, Report, View};
+use crate::message::connections::Connections;
+use crate::node::View;
 use crate::series::sensor::Counters;
 use crate::time::Timestamp;
-use std::sync::Arc;
-
-/// What the stages need to know.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Bitcoin ports, sorted.
-    pub ports: Arc<[u16]>,
-    /// Magic bytes to look for.
-    pub magics: Magics,
-    /// Whether the series made of contents are wanted (not by `messages`, which prints them).
-    pub digests: bool,
-    /// TCP checksum policy.
-    pub checksums: Checksums,
-    /// Caps and time-outs of the flow stage.
-    pub limits: Limits,
-    /// Watched nodes and interval.
-    pub node: NodeConfig,
-}
 
 /// The stages in a row.
-pub struct Inline {
+pub struct Inline<O, H: Handler = Connections> {
     dispatcher: Dispatcher,
-    worker: Worker,
+    worker: Worker<H>,
     view: View,
-    events: Vec<Event>,
+    out: O,
+    answer: EventBatch,
 }
 
-impl Inline {
+impl<O: Consumer, H: Handler> Inline<O, H> {
     /// Stages that have seen nothing.
-    pub fn new(settings: &Settings) -> Self {
-        let flow = FlowConfig {
-            limits: settings.limits,
-            checksums: settings.checksums,
-            service_ports: settings.ports.clone(),
-        };
+    pub fn new(settings: &Settings, out: O, handler: impl Fn() -> H) -> Self {
         Self {
-            dispatcher: Dispatcher::new(KeyHasher::fixed()),
-            worker: Worker::new(0, 1, &flow, &settings.magics, settings.digests),
+            dispatcher: Dispatcher::new(settings.hasher.clone()),
+            worker: Worker::new(0, 1, &settings.flow(), handler),
             view: View::new(settings.node.clone()),
-            events: Vec::new(),
+            out,
+            answer: EventBatch::default(),
         }
     }
 
     /// Takes a frame.
     #[inline]
-    pub fn frame(&mut self, frame: &Frame<'_>, dropped: Dropped, out: &mut impl Output) {
-        self.tick(frame.time, dropped, out);
+    pub fn frame(&mut self, frame: &Frame<'_>, dropped: Dropped) {
+        for time in self.dispatcher.ticks(frame.time) {
+            self.tick(time, dropped);
+        }
         if let Some(routed) = self.dispatcher.dispatch(frame) {
-            self.worker.segment(&routed, &mut self.events);
-            self.pass_on(out);
+            self.worker.segment(0, &routed, &mut self.answer);
+            self.pass_on();
         }
     }
 
-    /// It is `time`, also when there is no frame.
-    #[inline]
-    pub fn tick(&mut self, time: Timestamp, dropped: Dropped, out: &mut impl Output) {
+    /// Nothing was captured, and it is `time`.
+    pub fn idle(&mut self, time: Timestamp, dropped: Dropped) {
         for time in self.dispatcher.ticks(time) {
-            let at = self.dispatcher.at(time);
-            self.worker.tick(at, &mut self.events);
-            self.pass_on(out);
-            let counters = self.view.wants_counters(time).then(|| self.counters(dropped));
-            self.view.tick(time, counters, out);
+            self.tick(time, dropped);
         }
+        self.flush();
+    }
+
+    /// The source has nothing more for now.
+    pub fn flush(&mut self) {
+        self.out.settled();
+    }
+
+    /// Whether nobody wants more.
+    #[inline]
+    pub fn ended(&self) -> bool {
+        self.out.ended()
     }
 
     /// The capture ends.
-    pub fn finish(&mut self, dropped: Dropped, out: &mut impl Output) -> Report {
+    pub fn finish(mut self, dropped: Dropped) -> Finished<O> {
         let now = self.dispatcher.now();
-        self.worker.finish(self.dispatcher.at(now), &mut self.events);
+        self.worker.finish(0, self.dispatcher.at(now), &mut self.answer);
         // The figures of the end are those before everything is closed for good: what is open stays open.
-        self.pass_on(out);
+        self.pass_on();
         let counters = self.counters(dropped);
-        self.view.finish(now, counters, out);
-        self.view.report()
+        self.view.finish(now, counters, &mut self.out);
+        self.out.settled();
+        Finished { report: self.view.report(), out: self.out }
+    }
+
+    fn tick(&mut self, time: Timestamp, dropped: Dropped) {
+        self.worker.tick(0, self.dispatcher.at(time), &mut self.answer);
+        self.pass_on();
+        let counters = self.view.wants_counters(time).then(|| self.counters(dropped));
+        self.view.tick(time, counters, &mut self.out);
+        self.out.ticked(time, &self.view);
     }
 
     fn counters(&self, dropped: Dropped) -> Counters {
@@ -91,9 +87,11 @@ impl Inline {
     }
 
     #[inline]
-    fn pass_on(&mut self, out: &mut impl Output) {
-        for event in self.events.drain(..) {
-            self.view.event(event, out);
+    fn pass_on(&mut self) {
+        self.answer.runs.clear();
+        for event in &mut self.answer.events {
+            self.view.event(event, &mut self.out);
         }
+        self.answer.events.clear();
     }
 }

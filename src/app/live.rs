@@ -4,16 +4,16 @@
 //! first, then all of them are given up, then the first thread starts and the first byte from the network is looked at.
 
 use super::board::{Board, Teller, notify};
-use super::inline::{Inline, Settings};
 use super::keep::Keep;
 use super::keeper::Keeper;
 use super::log;
 use super::privileges;
 use super::sandbox::{self, Allowed};
 use super::signals::Signals;
+use super::stage::{Consumer, Finished, Settings, Stages};
 use crate::capture::device::{self, ANY};
 use crate::capture::rotate::RotateOptions;
-use crate::capture::{Dropped, Frame, Live, LiveOptions};
+use crate::capture::{Frame, Live, LiveOptions};
 use crate::node::spec::NodeAddress;
 use crate::node::{NodeSpec, Output, Report, SeenMessage, View};
 use crate::series::{Point, SERIES};
@@ -28,6 +28,8 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for a frame: how late an interrupt may be noticed.
 const WAIT: Duration = Duration::from_millis(100);
+/// What was captured goes on to the results after this time at most.
+const LATENCY: Duration = Duration::from_millis(20);
 /// Without a frame for this long the machine's clock ticks.
 const IDLE: Duration = Duration::from_secs(1);
 /// At the end the kernel is given this long to hand over what it has collected.
@@ -95,38 +97,11 @@ impl Output for Results {
             self.board.sensor(|s| (s.store_lost, s.store_fails) = (lost, fails));
         }
     }
+}
 
-    fn tick(&mut self, time: Timestamp, view: &View) {
+impl Consumer for Results {
+    fn ticked(&mut self, time: Timestamp, view: &View) {
         self.board.nodes(view.status(time));
-    }
-}
-
-/// The stages and where their results go.
-struct Pipeline {
-    stages: Inline,
-    results: Results,
-}
-
-impl Pipeline {
-    fn new(settings: &Settings, results: Results) -> Self {
-        Self { stages: Inline::new(settings), results }
-    }
-
-    #[inline]
-    fn frame(&mut self, frame: &Frame<'_>, dropped: Dropped) {
-        self.stages.frame(frame, dropped, &mut self.results);
-    }
-
-    fn tick(&mut self, time: Timestamp, dropped: Dropped) {
-        self.stages.tick(time, dropped, &mut self.results);
-    }
-
-    fn finish(mut self, dropped: Dropped) -> Report {
-        let report = self.stages.finish(dropped, &mut self.results);
-        if let Some(store) = self.results.store.take() {
-            store.close();
-        }
-        report
     }
 }
 
@@ -151,18 +126,19 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
         log::info(&greeting(&job, &names, enforced));
     }
     let teller = Teller::start(Arc::clone(&board), job.quiet, job.log_every)?;
-    let mut pipeline = Pipeline::new(&job.settings, Results { store, board: Arc::clone(&board) });
+    let results = Results { store, board: Arc::clone(&board) };
+    let mut stages = Stages::new(&job.settings, results).context("cannot start a thread")?;
     notify(&[NotifyState::Ready]);
 
     let started = Instant::now();
-    let (mut last_frame, mut last_tick, mut second) = (started, started, started);
+    let (mut last_frame, mut last_tick, mut last_flush, mut second) = (started, started, started, started);
     let (mut frames, mut gone, mut failed) = (0_u64, 0, None);
-    while !signals.end() && job.duration.is_none_or(|d| started.elapsed() < d) {
+    while !signals.end() && !stages.ended() && job.duration.is_none_or(|d| started.elapsed() < d) {
         let waiting = live.wait(WAIT);
         board.turn();
         let dropped = live.dropped();
         let read = live.read(log::wall(), &mut |frame| {
-            pipeline.frame(frame, dropped);
+            stages.frame(frame, dropped);
             if let Some(keep) = &mut keep {
                 keep.frame(frame, dropped);
             }
@@ -177,6 +153,10 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
                 failed = Some(e);
                 break;
             }
+        }
+        if last_flush.elapsed() >= LATENCY {
+            last_flush = Instant::now();
+            stages.flush();
         }
         let ready = waiting?;
         if second.elapsed() >= Duration::from_secs(1) {
@@ -199,13 +179,13 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
         }
         if !ready && last_frame.elapsed() >= IDLE && last_tick.elapsed() >= IDLE {
             last_tick = Instant::now();
-            pipeline.tick(log::wall(), dropped);
+            stages.idle(log::wall(), dropped);
         }
     }
 
     let dropped = live.count_drops();
     let mut take = |frame: &Frame<'_>| {
-        pipeline.frame(frame, dropped);
+        stages.frame(frame, dropped);
         if let Some(keep) = &mut keep {
             keep.frame(frame, dropped);
         }
@@ -223,7 +203,10 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
     if let Some(keep) = keep {
         keep.finish(dropped);
     }
-    let report = pipeline.finish(dropped);
+    let Finished { report, out } = stages.finish(dropped)?;
+    if let Some(store) = out.store {
+        store.close();
+    }
     teller.finish();
     match failed {
         Some(e) => Err(e).context("the capture ended; what was seen before is stored"),

@@ -1,20 +1,27 @@
 //! Wires the stages: the only place with threads, channels and clocks.
 //!
 //! Reading order: [`clock`] and [`dispatch`] (frames to routed segments and
-//! ticks), [`worker`] (partitions), [`inline`] (all stages on one thread),
-//! [`run`] (a replay from files to results), [`messages`] (what `btcdmon
-//! messages` prints); [`live`] (a run on network interfaces) with [`privileges`] and
-//! [`sandbox`] (what it gives up), [`board`] (what it tells), [`keeper`] and [`keep`] (what it stores).
+//! ticks), [`worker`] (partitions), [`inline`] (all stages on one thread);
+//! then the same on several: [`batch`] (what travels), [`epoch`] (the lock-step
+//! over the channels of [`fabric`]), [`merge`] (back into the order of the
+//! capture), [`threads`]; [`stage`] is either. [`run`] is a replay from files to
+//! results, [`messages`] what `btcdmon messages` prints. [`live`] is a run on network
+//! interfaces, with [`privileges`] and [`sandbox`] (what it gives up), [`board`] (what it
+//! tells), [`keeper`] and [`keep`] (what it stores).
 
+pub mod batch;
 pub mod board;
 pub mod clock;
 pub mod dispatch;
 pub mod doctor;
+pub mod epoch;
+pub mod fabric;
 pub mod inline;
 pub mod keep;
 pub mod keeper;
 pub mod live;
 pub mod log;
+pub mod merge;
 pub mod messages;
 pub mod privileges;
 pub mod progress;
@@ -23,5 +30,7 @@ pub mod sandbox;
 mod seccomp;
 pub mod shutdown;
 pub mod signals;
+pub mod stage;
 pub mod status_line;
+pub mod threads;
 pub mod worker;

@@ -1,9 +1,9 @@
 //! A replay: from files to results.
 
-use super::inline::{Inline, Settings};
 use super::messages::{self, Format};
 use super::progress::{Bar, EVERY};
 use super::shutdown::Shutdown;
+use super::stage::{Consumer, Finished, Settings, Stages};
 use crate::capture::{Options, PacketSource as _, Replay};
 use crate::message::command::Command;
 use crate::node::{Output, Report, SeenMessage};
@@ -69,6 +69,8 @@ struct Results<W> {
     closed: bool,
     /// Messages were printed and may still be in the buffer.
     unshown: bool,
+    /// Somebody watches: what is printed is shown at once.
+    watched: bool,
 }
 
 impl<W: Write> Results<W> {
@@ -94,6 +96,14 @@ impl<W: Write> Results<W> {
             let flushed = l.out.flush();
             self.unshown = false;
             self.printed(flushed);
+        }
+    }
+}
+
+impl<W: Write + Send + 'static> Consumer for Results<W> {
+    fn settled(&mut self) {
+        if self.watched {
+            self.show();
         }
     }
 
@@ -132,35 +142,40 @@ impl<W: Write> Output for Results<W> {
 }
 
 /// Replays `job`; messages go to `listing`.
-pub fn replay<W: Write>(job: &Job, listing: Option<Listing<W>>, shutdown: &Shutdown) -> Result<Outcome> {
+pub fn replay<W: Write + Send + 'static>(
+    job: &Job,
+    listing: Option<Listing<W>>,
+    shutdown: &Shutdown,
+) -> Result<Outcome> {
     let mut source = Replay::open(&job.files, job.capture.clone())?;
     let store = match &job.store {
         Some((path, sensor)) => Some(Store::open(path, sensor, SERIES)?),
         None => None,
     };
-    let mut results = Results { store, listing, failed: None, closed: false, unshown: false };
+    let mut results = Results { store, listing, failed: None, closed: false, unshown: false, watched: job.watched };
     if let Some(l) = &mut results.listing {
         let head = messages::print_head(&mut l.out, l.format);
         results.printed(head);
     }
-    let mut stages = Inline::new(&job.settings);
+    let mut stages = Stages::new(&job.settings, results).context("cannot start a thread")?;
     let bar = Bar::new(job.quiet, source.progress().bytes_total);
     let mut frames = 0_u64;
-    while !shutdown.requested() && !results.ended() {
+    let mut failed = None;
+    while !shutdown.requested() && !stages.ended() {
+        // Before the source waits for more, everything it gave is shown.
+        if job.watched && !source.is_buffered() {
+            stages.flush();
+        }
         let dropped = source.dropped();
         match source.next_frame() {
-            Ok(Some(frame)) => {
-                stages.frame(&frame, dropped, &mut results);
-                if job.watched {
-                    results.show();
-                }
-            }
+            Ok(Some(frame)) => stages.frame(&frame, dropped),
             Ok(None) if job.capture.follow => {
                 std::thread::sleep(FOLLOW);
             }
             Ok(None) => break,
             Err(e) => {
-                results.failed = Some(e.into());
+                failed = Some(anyhow::Error::new(e));
+                break;
             }
         }
         frames += 1;
@@ -169,7 +184,8 @@ pub fn replay<W: Write>(job: &Job, listing: Option<Listing<W>>, shutdown: &Shutd
         }
     }
     bar.finish();
-    let report = stages.finish(source.dropped(), &mut results);
+    let Finished { report, out: mut results } = stages.finish(source.dropped())?;
+    results.failed = results.failed.or(failed);
     results.unshown = true;
     results.show();
     if let Some(store) = results.store.take() {

@@ -1,52 +1,105 @@
 //! A worker's share of the partitions: segments in, events out.
 
+use super::batch::{Batch, EventBatch, Passed, Step};
 use super::dispatch::Routed;
 use crate::flow::partition::PARTITIONS;
-use crate::flow::{At, Config, Partition};
+use crate::flow::{At, Config, Partition, StreamHandler};
 use crate::message::connections::Connections;
 use crate::message::event::Event;
-use crate::message::transport::Magics;
 use crate::series::sensor::StreamCounters;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The partitions of one worker.
-pub struct Worker {
-    /// By partition; those of other workers are absent.
-    partitions: Vec<Option<Partition<Connections>>>,
+/// What gives the streams of a partition a meaning and tells it in events: [`Connections`], and others in tests.
+pub trait Handler: StreamHandler<Stream: Send> + Send + 'static {
+    /// Whether there are events.
+    fn has_events(&self) -> bool;
+    /// Moves its events to `into`, in capture order.
+    fn take_events(&mut self, into: &mut Vec<Event>);
+    /// Adds what it has counted to `counters`.
+    fn count_into(&self, counters: &mut StreamCounters);
 }
 
-impl Worker {
-    /// Worker number `k` of `n`: it has the partitions `p` with `p % n == k`.
-    pub fn new(k: usize, n: usize, config: &Config, magics: &Magics, digests: bool) -> Self {
-        let connections = || Connections::new(magics.clone(), config.service_ports.clone(), digests);
-        let partition = |p| (p % n == k).then(|| Partition::new(connections(), config.clone()));
+impl Handler for Connections {
+    #[inline]
+    fn has_events(&self) -> bool {
+        Self::has_events(self)
+    }
+
+    #[inline]
+    fn take_events(&mut self, into: &mut Vec<Event>) {
+        into.extend(self.events());
+    }
+
+    fn count_into(&self, counters: &mut StreamCounters) {
+        counters.gaps.merge(self.gaps());
+        counters.gap_bytes.merge(self.gap_bytes());
+        counters.troubles.merge(self.troubles());
+    }
+}
+
+/// The partitions of one worker.
+pub struct Worker<H: Handler = Connections> {
+    /// By partition; those of other workers are absent.
+    partitions: Vec<Option<Partition<H>>>,
+}
+
+impl<H: Handler> Worker<H> {
+    /// Worker number `k` of `n`: it has the partitions `p` with `p % n == k`, each with a handler of its own.
+    pub fn new(k: usize, n: usize, config: &Config, handler: impl Fn() -> H) -> Self {
+        let partition = |p| (p % n == k).then(|| Partition::new(handler(), config.clone()));
         Self { partitions: (0..PARTITIONS).map(partition).collect() }
+    }
+
+    /// Takes a batch and answers it.
+    pub fn batch(&mut self, batch: &mut Batch, answer: &mut EventBatch) {
+        // Here, not where it was read: memory is freed by the thread that allocates it, or both wait for a lock.
+        answer.clear();
+        batch.drain(|step| match step {
+            Step::Segment(seq, routed) => self.segment(seq, &routed, answer),
+            Step::Mark(mark) => {
+                if mark.last {
+                    self.finish(mark.seq, mark.at, answer);
+                } else {
+                    self.tick(mark.seq, mark.at, answer);
+                }
+                answer.passed.push(Passed { mark, counters: self.counters() });
+            }
+        });
     }
 
     /// Takes a segment of one of its partitions.
     #[inline]
-    pub fn segment(&mut self, r: &Routed<'_>, events: &mut Vec<Event>) {
-        if let Some(p) = self.partitions.get_mut(r.partition).and_then(Option::as_mut) {
-            p.segment(r.at, r.hash, &r.key, r.side, &r.segment);
-            // Most segments complete no message.
-            if p.handler.has_events() {
-                events.extend(p.handler.events());
-            }
+    pub fn segment(&mut self, seq: u32, r: &Routed<'_>, answer: &mut EventBatch) {
+        let Some(p) = self.partitions.get_mut(r.partition).and_then(Option::as_mut) else { return };
+        if panics(|| p.segment(r.at, r.hash, &r.key, r.side, &r.segment)) {
+            p.quarantine(r.at);
+        }
+        // Most segments complete no message.
+        if p.handler.has_events() {
+            let before = answer.events.len();
+            p.handler.take_events(&mut answer.events);
+            answer.close_run(before, seq, r.partition);
         }
     }
 
     /// One second of capture time has passed.
-    pub fn tick(&mut self, at: At, events: &mut Vec<Event>) {
-        for p in self.partitions.iter_mut().flatten() {
-            p.tick(at);
-            events.extend(p.handler.events());
-        }
+    pub fn tick(&mut self, seq: u32, at: At, answer: &mut EventBatch) {
+        self.each(seq, at, answer, |p| p.tick(at));
     }
 
     /// The capture ends.
-    pub fn finish(&mut self, at: At, events: &mut Vec<Event>) {
-        for p in self.partitions.iter_mut().flatten() {
-            p.finish(at);
-            events.extend(p.handler.events());
+    pub fn finish(&mut self, seq: u32, at: At, answer: &mut EventBatch) {
+        self.each(seq, at, answer, |p| p.finish(at));
+    }
+
+    fn each(&mut self, seq: u32, at: At, answer: &mut EventBatch, work: impl Fn(&mut Partition<H>)) {
+        for (i, p) in self.partitions.iter_mut().enumerate() {
+            let Some(p) = p else { continue };
+            // It goes on with the next conversation; each panic takes one away, so this ends.
+            while panics(|| work(p)) && p.quarantine(at) {}
+            let before = answer.events.len();
+            p.handler.take_events(&mut answer.events);
+            answer.close_run(before, seq, i);
         }
     }
 
@@ -57,10 +110,17 @@ impl Worker {
             sum.conversations += p.conversations() as u64;
             sum.held_bytes += p.held_bytes() as u64;
             sum.anomalies.merge(p.anomalies());
-            sum.gaps.merge(p.handler.gaps());
-            sum.gap_bytes.merge(p.handler.gap_bytes());
-            sum.troubles.merge(p.handler.troubles());
+            p.handler.count_into(&mut sum);
         }
         sum
     }
+}
+
+/// Does `work`, and tells whether it panicked.
+///
+/// A panic is a fault of this program that some input has found. Nothing below is meant to panic, and still
+/// one connection must not be able to blind the sensor for all the others.
+#[inline]
+fn panics(work: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(work)).is_err()
 }

@@ -139,6 +139,16 @@ impl Source {
         }
     }
 
+    /// Whether the record after the current one is there without reading on.
+    pub fn is_buffered(&self) -> bool {
+        let current = self.record.as_ref().map_or(0, |r| r.size);
+        let rest = self.window.data().get(current..).unwrap_or_default();
+        match &self.format {
+            Format::Pcap(f) => f.holds_packet(rest),
+            Format::PcapNg(f) => f.holds_packet(rest),
+        }
+    }
+
     /// The time of the current record.
     pub fn time(&self) -> Option<Timestamp> {
         self.record.as_ref().map(|r| r.time)

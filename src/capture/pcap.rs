@@ -108,6 +108,13 @@ impl Pcap {
     }
 }
 
+impl Pcap {
+    /// Whether `rest`, which begins at a record, holds the whole of it.
+    pub fn holds_packet(&self, rest: &[u8]) -> bool {
+        self.layout.is_some_and(|layout| (layout.parse)(rest).is_ok())
+    }
+}
+
 impl Layout {
     /// Reads the file header; the inner error is the end of the stream within it.
     fn read(window: &mut Window, notes: &mut Notes) -> Result<Result<Self, Step>, Fault> {

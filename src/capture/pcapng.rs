@@ -103,6 +103,13 @@ impl PcapNg {
         }
     }
 
+    /// Whether `rest`, which begins at a block, holds the whole of one with a packet.
+    pub fn holds_packet(&self, rest: &[u8]) -> bool {
+        rest.len() >= 12
+            && matches!(self.order.u32(rest, 0), block::ENHANCED | block::PACKET | block::SIMPLE)
+            && self.order.u32(rest, 4) as usize <= rest.len()
+    }
+
     /// Enhanced and obsolete packet blocks have the same fields from byte 12 on.
     #[inline]
     fn packet(&mut self, b: &[u8], at: u64, id: usize, notes: &mut Notes) -> Stepped {

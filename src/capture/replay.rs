@@ -148,6 +148,12 @@ impl Replay {
         self.notes.dropped
     }
 
+    /// Whether the next frame is there for certain without reading on, which may wait for a pipe or a file that grows.
+    pub fn is_buffered(&self) -> bool {
+        let current = self.current.and_then(|(_, _, slot)| self.slots.get(slot)?.as_ref());
+        self.filter.is_none() && current.is_some_and(Source::is_buffered)
+    }
+
     /// Moves to the next frame of the stream; its slot.
     fn advance(&mut self) -> Option<usize> {
         let mut best = match self.current.take() {

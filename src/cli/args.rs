@@ -80,6 +80,11 @@ pub struct WatchArgs {
     /// TCP conversations kept at most; beyond it the least valuable one is dropped, and counted.
     #[arg(long, value_name = "N", default_value_t = 131_072, value_parser = clap::value_parser!(u32).range(32..))]
     pub max_connections: u32,
+
+    /// Threads that reassemble and decode, beside that of the source and that of the node; 0 does everything
+    /// on one thread. The results are the same. Without it: one less than there are cores, at least 1.
+    #[arg(long, value_name = "N", env = "BTCDMON_WORKERS", value_parser = clap::value_parser!(u8).range(..=32))]
+    pub workers: Option<u8>,
 }
 
 /// What to read and how.

@@ -8,6 +8,7 @@ use crate::app::privileges;
 use crate::capture::LiveOptions;
 use crate::capture::expression::expression;
 use crate::capture::rotate::RotateOptions;
+use crate::flow::key::KeyHasher;
 use crate::node::view::LEARN_WATCHED;
 use crate::sink::summary;
 use anyhow::{Context as _, Result, bail};
@@ -37,9 +38,12 @@ pub fn run(args: &LiveArgs, given: &Given, arguments: &[OsString]) -> Result<Exi
         (Some(path), _) => Some(path.clone()),
         (None, _) => Some(default_folder()?.join(STORE)),
     };
+    let mut settings = settings(&args.watch, args.interval, LEARN_WATCHED)?;
+    // Whoever sends to the node must not know which conversations share a place.
+    settings.hasher = KeyHasher::random();
     let job = Job {
         capture: options(&args.capture, &ports(&args.watch)),
-        settings: settings(&args.watch, args.interval, LEARN_WATCHED)?,
+        settings,
         own_folder: args.store.is_none(),
         store: store.map(|path| (path, sensor)),
         write: args.write.clone().map(|path| RotateOptions { path, size: args.rotate, keep: args.keep }),

@@ -88,7 +88,7 @@ pub fn messages(args: &MessagesArgs) -> Result<ExitCode> {
             );
         }
     }
-    let out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    let out = BufWriter::with_capacity(BUFFER, io::stdout());
     let listing = Listing { out, format: args.format, commands: args.command.clone() };
     let outcome = run::replay(&job, Some(listing), &Shutdown::listen())?;
     Ok(conclude(&outcome))

@@ -1,8 +1,10 @@
 //! From options to what the stages need to know.
 
 use super::args::WatchArgs;
-use crate::app::inline::Settings;
+use crate::app::batch::BatchLimits;
+use crate::app::stage::{Settings, default_workers};
 use crate::flow::Limits;
+use crate::flow::key::KeyHasher;
 use crate::flow::partition::PARTITIONS;
 use crate::message::network::Network;
 use crate::message::transport::Magics;
@@ -23,6 +25,9 @@ pub fn settings(watch: &WatchArgs, interval: i64, learn: i64) -> Result<Settings
         checksums: watch.checksums,
         limits,
         node: Config { nodes: watch.node.clone(), interval, ports, learn },
+        workers: watch.workers.map_or_else(default_workers, usize::from),
+        batches: BatchLimits::default(),
+        hasher: KeyHasher::fixed(),
     })
 }
 

@@ -28,6 +28,8 @@ crate::vocabulary! {
         RoleCorrected = "role_corrected": "Who opened the conversation was guessed wrong at first and corrected.",
         EvictedConversation = "evicted_conversation": "The table of conversations was full: the least valuable one was closed.",
         EvictedBuffer = "evicted_buffer": "Held-back data exceeded its cap: the largest buffer was turned into a gap.",
+        ContainedPanic = "contained_panic": "The program failed on a conversation, a fault of its own: the conversation was given up, all others went on.",
+        QuarantinedSegment = "quarantined_segment": "A segment of a conversation that was given up for a fault of the program: not looked at.",
     }
 }
 
@@ -67,6 +69,7 @@ crate::vocabulary! {
         IdleTimeout = "idle_timeout": "Nothing was seen for 30 min.",
         ClosingTimeout = "closing_timeout": "One side sent FIN, then nothing was seen for 60 s.",
         Evicted = "evicted": "The table of conversations was full.",
+        Quarantined = "quarantined": "The program failed on it, a fault of its own.",
         EndOfCapture = "end_of_capture": "The capture ended.",
     }
 }

@@ -25,6 +25,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod ooo;
 pub mod partition;
+mod quarantine;
 mod receive;
 pub mod table;
 

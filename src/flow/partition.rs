@@ -10,6 +10,7 @@ use super::handler::{At, PacketIndex, StreamHandler};
 use super::key::{FlowKey, Side};
 use super::lifecycle::SynOutcome;
 use super::limits::{Checksums, Config};
+use super::quarantine::{Busy, Quarantined, nobody};
 use super::receive::{count_frame, figures, finish_halves, held_bytes, reset, take};
 use super::table::{FlowId, FlowTable, List};
 use crate::decode::checksum;
@@ -24,13 +25,15 @@ pub struct Partition<H: StreamHandler> {
     /// Gives the streams a meaning.
     pub handler: H,
     config: Config,
-    table: FlowTable<H::Stream>,
-    tally: Tally<Anomaly>,
+    pub(super) table: FlowTable<H::Stream>,
+    pub(super) tally: Tally<Anomaly>,
     /// Conversations with segments since the last tick. The id tells a place that was taken again.
-    dirty: Vec<(FlowId, PacketIndex)>,
+    pub(super) dirty: Vec<(FlowId, PacketIndex)>,
     /// Conversations with a hole, likewise.
-    waiting: Vec<(FlowId, PacketIndex)>,
-    held: usize,
+    pub(super) waiting: Vec<(FlowId, PacketIndex)>,
+    pub(super) held: usize,
+    pub(super) busy: Busy,
+    pub(super) quarantined: Quarantined,
 }
 
 impl<H: StreamHandler> Partition<H> {
@@ -44,6 +47,8 @@ impl<H: StreamHandler> Partition<H> {
             dirty: Vec::new(),
             waiting: Vec::new(),
             held: 0,
+            busy: Busy::Nothing,
+            quarantined: nobody(),
         }
     }
 
@@ -70,11 +75,13 @@ impl<H: StreamHandler> Partition<H> {
             None if self.config.checksums == Checksums::On && checksum::verify(segment) == Some(false) => {
                 return self.tally.count(Anomaly::BadChecksum);
             }
+            None if self.quarantined.contains(key) => return self.tally.count(Anomaly::QuarantinedSegment),
             None => match self.open(at, hash, key, side, segment) {
                 Some(id) => id,
                 None => return self.tally.count(Anomaly::NoConversation),
             },
         };
+        self.busy = Busy::Flow(id);
         let Some(flow) = self.table.get_mut(id) else { return };
         let half = &mut flow.halves[side as usize];
         // A damaged frame must not make its sound copy look like a duplicate: checksum first.
@@ -147,6 +154,7 @@ impl<H: StreamHandler> Partition<H> {
         }
         self.mark(id);
         self.table.touch(id, at.time);
+        self.busy = Busy::Nothing;
         if self.held > self.config.limits.partition_held_bytes {
             self.relieve(at);
         }
@@ -157,6 +165,7 @@ impl<H: StreamHandler> Partition<H> {
         if self.table.len() >= self.config.limits.conversations {
             self.evict(at);
         }
+        self.busy = Busy::Opening(*key);
         let stream = self.handler.open(at, &conversation);
         let mut halves = [Half::default(), Half::default()];
         if segment.flags.has(Flags::SYN) {
@@ -178,6 +187,7 @@ impl<H: StreamHandler> Partition<H> {
             waiting: false,
         };
         let id = self.table.insert(hash, flow);
+        self.busy = Busy::Flow(id);
         if established {
             let Self { table, handler, .. } = self;
             if let Some(flow) = table.get_mut(id) {
@@ -213,6 +223,7 @@ impl<H: StreamHandler> Partition<H> {
     pub fn tick(&mut self, at: At) {
         let waiting = std::mem::take(&mut self.waiting);
         for (id, conversation) in waiting {
+            self.busy = Busy::Flow(id);
             let Self { table, handler, config, .. } = self;
             let Some(flow) = table.get_mut(id).filter(|f| f.waiting && f.conversation.id == conversation) else {
                 continue;
@@ -243,6 +254,7 @@ impl<H: StreamHandler> Partition<H> {
     fn report(&mut self, at: At) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for (id, conversation) in dirty.drain(..) {
+            self.busy = Busy::Flow(id);
             let Self { table, handler, .. } = self;
             if let Some(flow) = table.get_mut(id).filter(|f| f.dirty && f.conversation.id == conversation) {
                 flow.dirty = false;
@@ -290,6 +302,7 @@ impl<H: StreamHandler> Partition<H> {
     }
 
     fn close_and_forget(&mut self, at: At, id: FlowId, reason: CloseReason) {
+        self.busy = Busy::Flow(id);
         let Self { table, handler, held, .. } = self;
         if let Some(flow) = table.get_mut(id) {
             let stats = figures(flow);
@@ -302,11 +315,13 @@ impl<H: StreamHandler> Partition<H> {
     }
 
     fn forget(&mut self, at: At, id: FlowId) {
-        let Some(mut flow) = self.table.remove(id) else { return };
-        self.held -= held_bytes(&flow);
-        if flow.dirty {
-            let stats = figures(&flow);
-            self.handler.progress(at, &flow.conversation, &mut flow.stream, &stats);
+        let Self { table, handler, .. } = self;
+        if let Some(flow) = table.get_mut(id).filter(|f| f.dirty) {
+            let stats = figures(flow);
+            handler.progress(at, &flow.conversation, &mut flow.stream, &stats);
+        }
+        if let Some(flow) = self.table.remove(id) {
+            self.held -= held_bytes(&flow);
         }
     }
 
@@ -325,6 +340,7 @@ impl<H: StreamHandler> Partition<H> {
             if self.held <= goal || bytes == 0 {
                 break;
             }
+            self.busy = Busy::Flow(id);
             let Self { table, handler, .. } = self;
             let Some(flow) = table.get_mut(id) else { continue };
             let before = held_bytes(flow);

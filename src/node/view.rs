@@ -99,8 +99,6 @@ pub trait Output {
     fn point(&mut self, point: Point);
     /// All points of an interval that ended; what came before may be committed with them.
     fn interval(&mut self, points: Vec<Point>);
-    /// A second of capture time has passed.
-    fn tick(&mut self, _time: Timestamp, _view: &View) {}
 }
 
 /// The watched nodes and their connections.
@@ -143,13 +141,15 @@ impl View {
         }
     }
 
-    /// Takes the next event.
-    pub fn event(&mut self, event: Event, out: &mut impl Output) {
-        if self.watch.is_given() || !self.is_strange(&event) {
-            return self.apply(&event, out);
+    /// Takes the next event. What it is made of stays in `event`, so that the thread that has allocated it
+    /// can free it, unless it has to wait until the nodes are known: then something empty stays there.
+    pub fn event(&mut self, event: &mut Event, out: &mut impl Output) {
+        if self.watch.is_given() || !self.is_strange(event) {
+            return self.apply(event, out);
         }
         let time = event.at.time;
-        self.learner.hold(event);
+        let Event { at, connection, .. } = *event;
+        self.learner.hold(std::mem::replace(event, Event { at, connection, what: What::Revived }));
         self.decide(time, out);
     }
 
@@ -197,7 +197,6 @@ impl View {
         if !self.learner.is_idle() {
             self.decide(time, out);
         }
-        out.tick(time, self);
     }
 
     /// The capture ends at `time`: the running interval is closed there.

@@ -75,7 +75,7 @@ impl Lab {
     fn event(&mut self, time: f64, id: u64, what: What) -> &mut Self {
         self.n += 1;
         let at = At { index: PacketIndex(self.n), time: seconds(time) };
-        self.view.event(Event { at, connection: PacketIndex(id), what }, &mut self.out);
+        self.view.event(&mut Event { at, connection: PacketIndex(id), what }, &mut self.out);
         self
     }
 

@@ -1,8 +1,10 @@
 //! The stages over frames in memory, and what they said.
 
 use super::Packet;
-use btcdmon::app::inline::{Inline, Settings};
+use btcdmon::app::batch::BatchLimits;
+use btcdmon::app::stage::{Consumer, Settings, Stages};
 use btcdmon::capture::{Dropped, Frame, LinkType};
+use btcdmon::flow::key::KeyHasher;
 use btcdmon::flow::{Checksums, Limits};
 use btcdmon::message::body::Body;
 use btcdmon::message::network::Network;
@@ -88,7 +90,9 @@ impl Output for Recorder {
     }
 }
 
-/// The settings of a replay without options, but for the watched node.
+impl Consumer for Recorder {}
+
+/// The settings of a replay on one thread without options, but for the watched node.
 pub fn settings(node: Option<&str>, checksums: Checksums) -> Settings {
     let mut ports: Vec<u16> = Network::NAMED.iter().filter_map(|n| n.default_port()).collect();
     ports.sort_unstable();
@@ -102,13 +106,15 @@ pub fn settings(node: Option<&str>, checksums: Checksums) -> Settings {
         checksums,
         limits: Limits::default(),
         node: Config { nodes, interval: 10 * SECOND, ports, learn: btcdmon::node::view::LEARN_FILES },
+        workers: 0,
+        batches: BatchLimits::default(),
+        hasher: KeyHasher::fixed(),
     }
 }
 
 /// Runs the stages over `packets`.
 pub fn run_with(packets: &[Packet], settings: &Settings) -> Run {
-    let mut stages = Inline::new(settings);
-    let mut out = Recorder::default();
+    let mut stages = Stages::new(settings, Recorder::default()).unwrap();
     for p in packets {
         let frame = Frame {
             time: Timestamp::from_nanos(p.time),
@@ -117,9 +123,9 @@ pub fn run_with(packets: &[Packet], settings: &Settings) -> Run {
             wire_len: p.wire_len,
             data: &p.data,
         };
-        stages.frame(&frame, Dropped::default(), &mut out);
+        stages.frame(&frame, Dropped::default());
     }
-    let report = stages.finish(Dropped::default(), &mut out);
+    let btcdmon::app::stage::Finished { report, out } = stages.finish(Dropped::default()).unwrap();
     let c = &report.capture;
     assert_eq!(c.frames, packets.len() as u64);
     assert_eq!(c.frames_used + c.frames_skipped.values().sum::<u64>(), c.frames, "every frame has one outcome");

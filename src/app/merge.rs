@@ -1,0 +1,57 @@
+//! The answers of all workers to one epoch, in the order of the capture.
+
+use super::batch::{EventBatch, Passed, Run};
+use crate::message::event::Event;
+use crate::series::sensor::Counters;
+use crate::time::Timestamp;
+
+/// What the node stage is given.
+pub enum Merged<'a> {
+    /// An event. Its memory is the worker's: it stays in the answer, and goes back with it.
+    Event(&'a mut Event),
+    /// One second of capture time has passed, all of whose events were given.
+    Tick(Timestamp, Box<Counters>),
+    /// The capture ends, all of whose events were given.
+    End(Timestamp, Box<Counters>),
+}
+
+/// Hands the contents of `answers`, one of each worker, to `each` by position in the epoch, then partition.
+pub fn merge(answers: &mut [EventBatch], mut each: impl FnMut(Merged<'_>)) {
+    let (mut events, mut runs, mut passed) = (Vec::new(), Vec::new(), Vec::new());
+    for a in answers {
+        events.push(a.events.iter_mut());
+        runs.push(a.runs.iter().copied().peekable());
+        passed.push(a.passed.drain(..).peekable());
+    }
+    loop {
+        let key = |r: &Run| (r.seq, r.partition);
+        let next = runs.iter_mut().enumerate().filter_map(|(k, r)| r.peek().map(|r| (key(r), k))).min();
+        let mark = passed.first_mut().and_then(|p| p.peek()).map(|p| p.mark.seq);
+        match (next, mark) {
+            // The events of a tick come before it: it is over when they are.
+            (Some(((seq, _), k)), mark) if mark.is_none_or(|m| seq <= m) => {
+                let run = runs[k].next();
+                let n = run.map_or(0, |r| r.events as usize);
+                events[k].by_ref().take(n).for_each(|e| each(Merged::Event(e)));
+            }
+            (_, Some(_)) => each(joined(passed.iter_mut().filter_map(Iterator::next))),
+            (_, None) => return,
+        }
+    }
+}
+
+/// A mark that every worker has passed, with what all of them have counted.
+fn joined<'a>(passed: impl Iterator<Item = Passed>) -> Merged<'a> {
+    let mut all = Box::<Counters>::default();
+    let (mut time, mut last) = (Timestamp::default(), false);
+    let mut streams = crate::series::sensor::StreamCounters::default();
+    for p in passed {
+        if let Some(counters) = p.mark.counters {
+            all = counters;
+        }
+        (time, last) = (p.mark.at.time, p.mark.last);
+        streams.merge(&p.counters);
+    }
+    all.streams = streams;
+    if last { Merged::End(time, all) } else { Merged::Tick(time, all) }
+}
