@@ -21,7 +21,7 @@ pub struct BatchLimits {
 impl Default for BatchLimits {
     /// Big enough that the hand-over between threads does not show, small enough for the second-level cache.
     fn default() -> Self {
-        Self { bytes: 256 << 10, items: 512, age: None }
+        Self { bytes: 1 << 20, items: 4096, age: None }
     }
 }
 
@@ -69,7 +69,7 @@ pub struct Batch {
 }
 
 /// Bytes beyond which an arena is not kept: one huge frame must not cost memory for ever.
-const KEPT: usize = 1 << 20;
+const KEPT: usize = 2 << 20;
 
 impl Batch {
     /// Bytes in it.

@@ -6,7 +6,7 @@
 //!               ▼          batches (DEPTH)           │
 //!   capture ── send 1 to each ═══════════════▶ worker k ═══ answers (DEPTH) ═══▶ node: take 1 of each
 //!                                                 ▲                                │
-//!                                                 └──────── emptied answers ◀──────┘
+//!                                                 └───────── read answers ◀────────┘
 //! ```
 //!
 //! The pool is the back-pressure: a slow node stage fills the answers, then the
@@ -35,13 +35,13 @@ pub struct WorkerEnd<F: Fabric, B: Recycled, A: Recycled> {
     pool: F::Sender<B>,
     batches: F::Receiver<B>,
     answers: F::Sender<A>,
-    emptied: F::Receiver<A>,
+    read: F::Receiver<A>,
 }
 
 /// The node stage's ends.
 pub struct NodeEnd<F: Fabric, A: Recycled> {
     answers: Vec<F::Receiver<A>>,
-    emptied: Vec<F::Sender<A>>,
+    read: Vec<F::Sender<A>>,
 }
 
 /// All ends.
@@ -61,16 +61,16 @@ pub fn ends<F: Fabric, B: Recycled, A: Recycled>(n: usize) -> Ends<F, B, A> {
         give_back.offer(B::default());
     }
     let mut capture = CaptureEnd { pool, batches: Vec::new() };
-    let mut node = NodeEnd { answers: Vec::new(), emptied: Vec::new() };
+    let mut node = NodeEnd { answers: Vec::new(), read: Vec::new() };
     let mut workers = Vec::new();
     for _ in 0..n {
         let (batches, batches_out) = F::channel(DEPTH);
         let (answers_in, answers) = F::channel(DEPTH);
-        let (emptied_in, emptied) = F::channel(DEPTH);
+        let (read_in, read) = F::channel(DEPTH);
         capture.batches.push(batches);
         node.answers.push(answers);
-        node.emptied.push(emptied_in);
-        workers.push(WorkerEnd { pool: give_back.clone(), batches: batches_out, answers: answers_in, emptied });
+        node.read.push(read_in);
+        workers.push(WorkerEnd { pool: give_back.clone(), batches: batches_out, answers: answers_in, read });
     }
     Ends { capture, workers, node }
 }
@@ -88,10 +88,11 @@ impl<F: Fabric, B: Recycled> CaptureEnd<F, B> {
 }
 
 impl<F: Fabric, B: Recycled, A: Recycled> WorkerEnd<F, B, A> {
-    /// Answers batches until there are no more, or nobody wants the answers. `work` leaves the batch empty.
+    /// Answers batches until there are no more, or nobody wants the answers. `work` leaves the batch empty;
+    /// what the node stage left in an answer is still there.
     pub fn run(self, mut work: impl FnMut(&mut B, &mut A)) {
         while let Ok(mut batch) = self.batches.recv() {
-            let mut answer = self.emptied.poll().unwrap_or_default();
+            let mut answer = self.read.poll().unwrap_or_default();
             work(&mut batch, &mut answer);
             // A batch that nobody waits for any more is dropped: the capture has ended.
             self.pool.offer(batch);
@@ -103,13 +104,13 @@ impl<F: Fabric, B: Recycled, A: Recycled> WorkerEnd<F, B, A> {
 }
 
 impl<F: Fabric, A: Recycled> NodeEnd<F, A> {
-    /// Takes the answers of all workers, epoch by epoch, until there are no more. `work` leaves them empty.
+    /// Takes the answers of all workers, epoch by epoch, until there are no more.
     pub fn run(self, mut work: impl FnMut(&mut [A])) {
         loop {
             let answers: Result<Vec<A>, Gone> = self.answers.iter().map(Receiver::recv).collect();
             let Ok(mut answers) = answers else { return };
             work(&mut answers);
-            self.emptied.iter().zip(answers).for_each(|(to, a)| to.offer(a));
+            self.read.iter().zip(answers).for_each(|(to, a)| to.offer(a));
         }
     }
 }

@@ -55,7 +55,7 @@ fn run(n: usize, epochs: usize, leaves: Leaves) -> usize {
                 return drop(end);
             }
             end.run(|batch, answer| {
-                assert!(answer.is_empty(), "emptied answers come back empty");
+                answer.clear();
                 answer.append(batch);
                 answer.push(k);
             });
@@ -70,7 +70,6 @@ fn run(n: usize, epochs: usize, leaves: Leaves) -> usize {
         node.run(|answers| {
             for (k, a) in answers.iter_mut().enumerate() {
                 assert_eq!(*a, [taken, k], "every worker's answer to this epoch, in order");
-                a.clear();
             }
             taken += 1;
         });

@@ -89,8 +89,9 @@ impl<O: Consumer, H: Handler> Inline<O, H> {
     #[inline]
     fn pass_on(&mut self) {
         self.answer.runs.clear();
-        for event in self.answer.events.drain(..) {
+        for event in &mut self.answer.events {
             self.view.event(event, &mut self.out);
         }
+        self.answer.events.clear();
     }
 }

@@ -6,10 +6,9 @@ use crate::series::sensor::Counters;
 use crate::time::Timestamp;
 
 /// What the node stage is given.
-#[allow(clippy::large_enum_variant, reason = "handed on at once, never kept; nearly all are events")]
-pub enum Merged {
-    /// An event.
-    Event(Event),
+pub enum Merged<'a> {
+    /// An event. Its memory is the worker's: it stays in the answer, and goes back with it.
+    Event(&'a mut Event),
     /// One second of capture time has passed, all of whose events were given.
     Tick(Timestamp, Box<Counters>),
     /// The capture ends, all of whose events were given.
@@ -17,10 +16,10 @@ pub enum Merged {
 }
 
 /// Hands the contents of `answers`, one of each worker, to `each` by position in the epoch, then partition.
-pub fn merge(answers: &mut [EventBatch], mut each: impl FnMut(Merged)) {
+pub fn merge(answers: &mut [EventBatch], mut each: impl FnMut(Merged<'_>)) {
     let (mut events, mut runs, mut passed) = (Vec::new(), Vec::new(), Vec::new());
     for a in answers {
-        events.push(a.events.drain(..));
+        events.push(a.events.iter_mut());
         runs.push(a.runs.iter().copied().peekable());
         passed.push(a.passed.drain(..).peekable());
     }
@@ -32,7 +31,8 @@ pub fn merge(answers: &mut [EventBatch], mut each: impl FnMut(Merged)) {
             // The events of a tick come before it: it is over when they are.
             (Some(((seq, _), k)), mark) if mark.is_none_or(|m| seq <= m) => {
                 let run = runs[k].next();
-                events[k].by_ref().take(run.map_or(0, |r| r.events as usize)).for_each(|e| each(Merged::Event(e)));
+                let n = run.map_or(0, |r| r.events as usize);
+                events[k].by_ref().take(n).for_each(|e| each(Merged::Event(e)));
             }
             (_, Some(_)) => each(joined(passed.iter_mut().filter_map(Iterator::next))),
             (_, None) => return,
@@ -41,7 +41,7 @@ pub fn merge(answers: &mut [EventBatch], mut each: impl FnMut(Merged)) {
 }
 
 /// A mark that every worker has passed, with what all of them have counted.
-fn joined(passed: impl Iterator<Item = Passed>) -> Merged {
+fn joined<'a>(passed: impl Iterator<Item = Passed>) -> Merged<'a> {
     let mut all = Box::<Counters>::default();
     let (mut time, mut last) = (Timestamp::default(), false);
     let mut streams = crate::series::sensor::StreamCounters::default();

@@ -178,7 +178,6 @@ impl<O: Consumer> NodeStage<O> {
                 last = true;
             }
         });
-        answers.iter_mut().for_each(EventBatch::clear);
         out.settled();
         if out.ended() {
             self.ended.store(true, Ordering::Relaxed);

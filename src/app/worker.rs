@@ -52,6 +52,8 @@ impl<H: Handler> Worker<H> {
 
     /// Takes a batch and answers it.
     pub fn batch(&mut self, batch: &mut Batch, answer: &mut EventBatch) {
+        // Here, not where it was read: memory is freed by the thread that allocates it, or both wait for a lock.
+        answer.clear();
         batch.drain(|step| match step {
             Step::Segment(seq, routed) => self.segment(seq, &routed, answer),
             Step::Mark(mark) => {
