@@ -9,6 +9,7 @@ mod query;
 mod replay;
 mod series;
 mod settings;
+mod sink_args;
 
 use crate::config::{self as configuration, File};
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use args::{Cli, Command};
+pub use sink_args::SinkArgs;
 
 /// Exit status of an error, and of input that was damaged.
 const FAILURE: u8 = 1;

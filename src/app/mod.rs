@@ -4,10 +4,10 @@
 //! ticks), [`worker`] (partitions), [`inline`] (all stages on one thread);
 //! then the same on several: [`batch`] (what travels), [`epoch`] (the lock-step
 //! over the channels of [`fabric`]), [`merge`] (back into the order of the
-//! capture), [`threads`]; [`stage`] is either. [`run`] is a replay from files to
-//! results, [`messages`] what `btcdmon messages` prints. [`live`] is a run on network
-//! interfaces, with [`privileges`] and [`sandbox`] (what it gives up), [`board`] (what it
-//! tells), [`keeper`] and [`keep`] (what it stores).
+//! capture), [`threads`]; [`stage`] is either; [`outlets`] takes the points to the
+//! sinks. [`run`] is a replay from files to results, [`messages`] what `btcdmon messages`
+//! prints. [`live`] is a run on network interfaces, with [`privileges`] and [`sandbox`]
+//! (what it gives up), [`board`] (what it tells) and [`keep`] (frames in files).
 
 pub mod batch;
 pub mod board;
@@ -18,11 +18,11 @@ pub mod epoch;
 pub mod fabric;
 pub mod inline;
 pub mod keep;
-pub mod keeper;
 pub mod live;
 pub mod log;
 pub mod merge;
 pub mod messages;
+pub mod outlets;
 pub mod privileges;
 pub mod progress;
 pub mod run;

@@ -1,6 +1,7 @@
 //! Options and their help texts.
 
 use super::live_args::{DoctorArgs, LiveArgs};
+use super::sink_args::SinkArgs;
 use crate::app::messages::Format;
 use crate::flow::Checksums;
 use crate::message::network::Network;
@@ -140,6 +141,10 @@ pub struct ReplayArgs {
     /// Print the summary as one JSON object.
     #[arg(long)]
     pub json: bool,
+
+    /// Where the points go besides the store.
+    #[command(flatten)]
+    pub sinks: SinkArgs,
 }
 
 /// `btcdmon messages`

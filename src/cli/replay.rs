@@ -7,7 +7,7 @@ use crate::app::run::{self, Job, Listing, Outcome};
 use crate::app::shutdown::Shutdown;
 use crate::capture::Options;
 use crate::node::view::{LEARN_FILES, LEARN_WATCHED};
-use crate::sink::summary;
+use crate::sink::{SinkConfig, summary};
 use crate::time::SECOND;
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -23,7 +23,8 @@ fn job(input: &InputArgs, interval: i64) -> Result<Job> {
         files: input.files.clone(),
         capture: Options { follow: input.follow, filter: input.filter.clone() },
         settings: settings(&input.watch, interval, if watched { LEARN_WATCHED } else { LEARN_FILES })?,
-        store: None,
+        sinks: Vec::new(),
+        sensor: String::new(),
         watched,
         quiet: input.quiet,
     })
@@ -43,10 +44,11 @@ fn conclude(outcome: &Outcome) -> ExitCode {
 /// `btcdmon replay`
 pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
     let mut job = job(&args.input, args.interval)?;
+    job.sensor = args.sensor.clone().unwrap_or_else(host_name);
     if let Some(path) = &args.store {
-        let sensor = args.sensor.clone().unwrap_or_else(host_name);
-        job.store = Some((path.clone(), sensor));
+        job.sinks.push(SinkConfig::Store { path: path.clone() });
     }
+    job.sinks.extend(args.sinks.configs()?);
     let outcome = run::replay::<io::Sink>(&job, None, &Shutdown::listen())?;
     let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
     if args.json {

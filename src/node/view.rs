@@ -17,6 +17,7 @@ use crate::message::command::Command;
 use crate::message::event::{Event, Message, What};
 use crate::message::network::Network;
 use crate::message::transport::Transport;
+use crate::series::delivery::Delivery;
 use crate::series::sensor::{self, Counters};
 use crate::series::{Point, id};
 use crate::time::{SECOND, Timestamp};
@@ -99,6 +100,11 @@ pub trait Output {
     fn point(&mut self, point: Point);
     /// All points of an interval that ended; what came before may be committed with them.
     fn interval(&mut self, points: Vec<Point>);
+    /// How the points fare behind this output, for the series `sensor`; a replay does not say, so that it
+    /// gives the same points each time.
+    fn delivery(&self) -> Option<Delivery> {
+        None
+    }
 }
 
 /// The watched nodes and their connections.
@@ -463,7 +469,7 @@ impl View {
             series: id::SENSOR,
             time,
             node: "".into(),
-            values: sensor::values(&self.counters, &self.troubles),
+            values: sensor::values(&self.counters, &self.troubles, out.delivery().as_ref()),
         });
         out.interval(points);
     }

@@ -8,6 +8,7 @@ use btcdmon::capture::write::{PcapOptions, PcapWriter};
 use btcdmon::capture::{LinkType, Options};
 use btcdmon::flow::Checksums;
 use btcdmon::series::SERIES;
+use btcdmon::sink::SinkConfig;
 use btcdmon::sink::query::{Limits, query};
 use btcdmon::sink::rows::JsonRows;
 use btcdmon::time::Timestamp;
@@ -21,7 +22,8 @@ fn fill(store: &Path, files: &[PathBuf]) -> Outcome {
         files: files.to_vec(),
         capture: Options::default(),
         settings: settings(None, Checksums::Auto),
-        store: Some((store.to_owned(), "test".to_owned())),
+        sinks: vec![SinkConfig::Store { path: store.to_owned() }],
+        sensor: "test".to_owned(),
         watched: false,
         quiet: true,
     };
