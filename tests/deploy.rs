@@ -124,9 +124,11 @@ fn nginx(folder: &Path, port: u16, grafana: &str, prometheus: &str) -> Running {
         .replace("http://grafana:3000", grafana)
         .replace("http://prometheus:9090", prometheus);
     let here = folder.display();
-    let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    let paths: Vec<String> = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
-        .fold(String::new(), |all, n| all + &format!("  {n}_temp_path {here}/{n};\n"));
+        .map(|n| format!("  {n}_temp_path {here}/{n};\n"))
+        .collect();
+    let paths = paths.concat();
     let user = if fs::metadata("/proc/self").is_ok() && Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
     {
         "user root;\n"

@@ -6,6 +6,7 @@ use super::influx::udp::Udp;
 use super::influx::{self, Influx};
 use super::prometheus::Prometheus;
 use super::rollup::Retention;
+use super::steady::Steady;
 use super::store::Store;
 use crate::series::Series;
 use serde::Deserialize;
@@ -77,7 +78,7 @@ pub fn build(config: &SinkConfig, context: &Context) -> Result<Box<dyn Sink>, Si
         SinkConfig::Store { path, retention } => {
             let mut store = Store::open(path, &context.sensor, context.series)?;
             store.keep(*retention);
-            Box::new(store)
+            if context.live { Box::new(Steady::new(store, context.notices.clone())) } else { Box::new(store) }
         }
         SinkConfig::Influx(c) if c.url.starts_with("udp:") => Box::new(Udp::open(c, context)?),
         SinkConfig::Influx(c) => Box::new(Influx::open(c, context)?),

@@ -23,6 +23,7 @@ pub mod rewrite;
 pub mod rollup;
 pub mod rows;
 pub mod schema;
+pub mod steady;
 pub mod store;
 mod suggest;
 pub mod summary;

@@ -52,8 +52,8 @@ pub struct Store {
     retention: Retention,
     /// Old rows were deleted at this time of the capture.
     pruned: Timestamp,
-    /// The open interval has lost points: the rest of it goes with them, no half is stored.
-    torn: bool,
+    /// The last thing that was tried failed.
+    failed: bool,
 }
 
 /// Whose file it is.
@@ -91,7 +91,7 @@ impl Store {
             rollups,
             retention: Retention::FOREVER,
             pruned: Timestamp::from_nanos(i64::MIN),
-            torn: false,
+            failed: false,
         })
     }
 
@@ -161,6 +161,7 @@ impl Store {
         match rolled.and_then(|()| self.conn.execute_batch("COMMIT")) {
             Ok(()) => {
                 self.committed += std::mem::take(&mut self.pending);
+                self.failed = false;
                 self.retain()
             }
             Err(e) => Err(self.abandon("commit the interval", e)),
@@ -215,7 +216,7 @@ impl Store {
     /// # Errors
     /// As [`Store::commit`]. When a reader is in the way of folding, the log stays beside the file; that is no error.
     pub fn close(mut self) -> Result<(), StoreError> {
-        let result = if self.torn { Ok(()) } else { self.finish() };
+        let result = if self.failed { Ok(()) } else { self.finish() };
         let _ = self.conn.busy_timeout(Duration::ZERO);
         let _ = self.conn.pragma_update(None, "wal_checkpoint", "TRUNCATE");
         let _ = self.conn.pragma_update(None, "journal_mode", "DELETE");
@@ -253,6 +254,7 @@ impl Store {
     fn abandon(&mut self, doing: &'static str, error: rusqlite::Error) -> StoreError {
         // SQLite may have rolled back already (disk full); then this fails, which is as good.
         let _ = self.conn.execute_batch("ROLLBACK");
+        self.failed = true;
         self.loss.add(Loss::RolledBack, std::mem::take(&mut self.pending));
         self.by_series.iter_mut().for_each(Vec::clear);
         StoreError::from_sqlite(&self.path, doing, error)
@@ -261,16 +263,10 @@ impl Store {
 
 impl Sink for Store {
     fn write(&mut self, points: &[Point]) -> Result<(), SinkError> {
-        if self.torn {
-            self.loss.add(Loss::RolledBack, points.len() as u64);
-            return Ok(());
-        }
-        Self::write(self, points).inspect_err(|_| self.torn = true)?;
-        Ok(())
+        Ok(Self::write(self, points)?)
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
-        self.torn = false;
         Ok(Self::commit(self)?)
     }
 

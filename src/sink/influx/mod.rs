@@ -112,6 +112,21 @@ impl Influx {
     }
 }
 
+/// Asks the server whether it takes points, and makes the database if it is missing.
+///
+/// # Errors
+/// Why it does not.
+pub fn probe(config: &Config) -> Result<(), InfluxError> {
+    let target = Target::new(config)?;
+    let system = |why: std::io::Error| InfluxError::System {
+        server: target.name(),
+        doing: "start a runtime",
+        why: why.to_string(),
+    };
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(system)?;
+    check(&runtime, &target, config, false).map(|_| ())
+}
+
 /// What the server says at the start: nothing, or why it cannot be used yet.
 fn check(runtime: &Runtime, target: &Target, config: &Config, live: bool) -> Result<Option<String>, InfluxError> {
     let server = target.name();
