@@ -176,7 +176,8 @@ impl Beam {
             let tiles = &way.tiles[..usize::from(way.count)];
             let mut rest: u32 = tiles.iter().map(|t| t.1).sum();
             let better = way.score - way.start + tiles.iter().map(|t| noise(t.1)).sum::<f32>();
-            if rank == 0 {
+            // While a message goes on nothing is learnt of it.
+            if rank == 0 && !tiles.is_empty() {
                 gain = better + way.start;
             }
             for (kind, len, entries) in tiles {

@@ -14,6 +14,8 @@ pub const SECOND: Tick = 10_000;
 const LATE: Tick = 2 * SECOND;
 /// After this it is not waited for any more.
 const NEVER: Tick = 30 * SECOND;
+/// The same for transactions, which are sent from memory.
+const NEVER_TX: Tick = 5 * SECOND;
 /// Log probability that a request is not answered in time.
 const UNANSWERED: f32 = -2.0;
 /// The same when it is only overdue.
@@ -135,7 +137,8 @@ impl End {
             }
         }
         let d = &mut self.debts[place];
-        let before = if d.what == what { d.count } else { 0 };
+        // What has not come by now will not come.
+        let before = if d.what == what && now.saturating_sub(d.since) <= LATE { d.count } else { 0 };
         *d = Debt { what, late: 0, count: before.saturating_add(count), since: now };
     }
 
@@ -186,7 +189,7 @@ impl End {
                 d.late = 2;
                 cost += UNANSWERED;
             }
-            if age <= NEVER {
+            if age <= if d.what == Owe::Tx { NEVER_TX } else { NEVER } {
                 break;
             }
             self.drop_debt(0);
