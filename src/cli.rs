@@ -4,11 +4,13 @@ mod args;
 mod query;
 mod replay;
 mod series;
+mod sink_args;
 
 use clap::Parser;
 use std::process::ExitCode;
 
 pub use args::{Cli, Command};
+pub use sink_args::SinkArgs;
 
 /// Exit status of an error, and of input that was damaged.
 const FAILURE: u8 = 1;

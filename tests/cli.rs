@@ -390,3 +390,44 @@ fn an_interrupt_ends_with_the_summary() {
 fn a_compressed_file_cannot_be_followed() {
     fails(&["messages", "--follow", &capture("btcd-ipv6")], &["cannot follow", "zstd"]);
 }
+
+#[test]
+fn a_store_that_cannot_be_written_ends_the_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.db");
+    let store = path.to_str().unwrap();
+    let whole = plain("btcd-v1");
+    let mut child = btcdmon(&["replay", "--store", store, "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut to = child.stdin.take().unwrap();
+    let started = Instant::now();
+    // Half of the capture is stored, then another program keeps the store for itself.
+    to.write_all(&whole[..whole.len() / 2]).unwrap();
+    let rows = || {
+        let conn = rusqlite::Connection::open(&path).ok()?;
+        conn.query_row("SELECT count(*) FROM bandwidth", [], |r| r.get::<_, i64>(0)).ok()
+    };
+    while rows().unwrap_or(0) == 0 {
+        assert!(started.elapsed() < PATIENCE, "nothing was stored");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.busy_timeout(PATIENCE).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let before = rows();
+    let _ = to.write_all(&whole[whole.len() / 2..]);
+    drop(to);
+    let o = child.wait_with_output().unwrap();
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(o.status.code(), Some(1), "{}", err(&o));
+    let e = err(&o);
+    assert_eq!(e.lines().count(), 1, "{e}");
+    assert!(e.contains("what was stored before stays") && e.contains("another program is writing to the store"), "{e}");
+    assert_eq!(rows(), before);
+    drop(other);
+    assert!(!folder.path().join("node.db-lock").exists());
+}

@@ -4,8 +4,8 @@
 //! ticks), [`worker`] (partitions), [`inline`] (all stages on one thread);
 //! then the same on several: [`batch`] (what travels), [`epoch`] (the lock-step
 //! over the channels of [`fabric`]), [`merge`] (back into the order of the
-//! capture), [`threads`]; [`stage`] is either. [`run`] is a replay from files to
-//! results, [`messages`] what `btcdmon messages` prints.
+//! capture), [`threads`]; [`stage`] is either; [`outlets`] takes the points to the
+//! sinks. [`run`] is a replay from files to results, [`messages`] what `btcdmon messages` prints.
 
 pub mod batch;
 pub mod clock;
@@ -15,6 +15,7 @@ pub mod fabric;
 pub mod inline;
 pub mod merge;
 pub mod messages;
+pub mod outlets;
 pub mod progress;
 pub mod run;
 pub mod shutdown;

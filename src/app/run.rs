@@ -1,14 +1,18 @@
 //! A replay: from files to results.
 
 use super::messages::{self, Format};
+use super::outlets::Outlets;
 use super::progress::{Bar, EVERY};
 use super::shutdown::Shutdown;
 use super::stage::{Consumer, Finished, Settings, Stages};
 use crate::capture::{Options, PacketSource as _, Replay};
 use crate::message::command::Command;
 use crate::node::{Output, Report, SeenEstimate, SeenMessage};
-use crate::series::{Point, SERIES};
-use crate::sink::Store;
+use crate::series::Point;
+use crate::series::delivery::Delivery;
+use crate::sink::SinkConfig;
+use crate::sink::contract::Notices;
+use crate::sink::queue::{Closed, Policy};
 use anyhow::{Context as _, Result};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -25,8 +29,10 @@ pub struct Job {
     pub capture: Options,
     /// What the stages need to know.
     pub settings: Settings,
-    /// The store to fill, and the sensor's name in it.
-    pub store: Option<(PathBuf, String)>,
+    /// Where the points go.
+    pub sinks: Vec<SinkConfig>,
+    /// The sensor's name in them.
+    pub sensor: String,
     /// Somebody watches a pipe or a growing file: messages are printed as they come.
     pub watched: bool,
     /// Show no progress bar.
@@ -47,6 +53,8 @@ pub struct Outcome {
     pub bytes_read: u64,
     /// An interrupt ended it.
     pub interrupted: bool,
+    /// Last figures of the sinks.
+    pub sinks: Vec<Closed>,
 }
 
 /// Which messages to print, and how.
@@ -59,9 +67,9 @@ pub struct Listing<W> {
     pub commands: Vec<String>,
 }
 
-/// Results on their way to the store and to the terminal.
+/// Results on their way to the sinks and to the terminal.
 struct Results<W> {
-    store: Option<Store>,
+    outlets: Outlets,
     listing: Option<Listing<W>>,
     /// The first thing that went wrong; the run ends there, what was stored stays.
     failed: Option<anyhow::Error>,
@@ -84,12 +92,6 @@ impl<W: Write> Results<W> {
         }
     }
 
-    fn stored(&mut self, result: Result<(), crate::sink::StoreError>) {
-        if let Err(e) = result {
-            self.failed.get_or_insert(e.into());
-        }
-    }
-
     /// Lets the reader see what was printed.
     fn show(&mut self) {
         if let Some(l) = self.listing.as_mut().filter(|_| self.unshown) {
@@ -108,7 +110,7 @@ impl<W: Write + Send + 'static> Consumer for Results<W> {
     }
 
     fn ended(&self) -> bool {
-        self.failed.is_some() || self.closed
+        self.failed.is_some() || self.closed || self.outlets.has_failed()
     }
 }
 
@@ -137,17 +139,27 @@ impl<W: Write> Output for Results<W> {
     }
 
     fn point(&mut self, point: Point) {
-        if let Some(store) = self.store.as_mut().filter(|_| self.failed.is_none()) {
-            let result = store.write(&[point]);
-            self.stored(result);
-        }
+        self.outlets.point(point);
+    }
+
+    fn wants_points(&self) -> bool {
+        !self.outlets.is_empty()
     }
 
     fn interval(&mut self, points: Vec<Point>) {
-        if let Some(store) = self.store.as_mut().filter(|_| self.failed.is_none()) {
-            let result = store.write(&points).and_then(|()| store.commit());
-            self.stored(result);
-        }
+        self.outlets.interval(points);
+        tell(&self.outlets.notices());
+    }
+
+    fn delivery(&self) -> Option<Delivery> {
+        self.outlets.delivery()
+    }
+}
+
+/// What the sinks have to say goes to standard error.
+fn tell(notices: &Notices) {
+    for text in notices.take() {
+        eprintln!("btcdmon: {text}");
     }
 }
 
@@ -158,11 +170,8 @@ pub fn replay<W: Write + Send + 'static>(
     shutdown: &Shutdown,
 ) -> Result<Outcome> {
     let mut source = Replay::open(&job.files, job.capture.clone())?;
-    let store = match &job.store {
-        Some((path, sensor)) => Some(Store::open(path, sensor, SERIES)?),
-        None => None,
-    };
-    let mut results = Results { store, listing, failed: None, closed: false, unshown: false, watched: job.watched };
+    let outlets = Outlets::open(&job.sinks, &job.sensor, Policy::REPLAY)?;
+    let mut results = Results { outlets, listing, failed: None, closed: false, unshown: false, watched: job.watched };
     if let Some(l) = &mut results.listing {
         let head = messages::print_head(&mut l.out, l.format);
         results.printed(head);
@@ -198,15 +207,18 @@ pub fn replay<W: Write + Send + 'static>(
     results.failed = results.failed.or(failed);
     results.unshown = true;
     results.show();
-    if let Some(store) = results.store.take() {
-        let closed = store.close();
-        results.stored(closed);
-    }
-    if let Some(e) = results.failed {
-        let what = if job.store.is_some() {
-            "the replay stopped early; what was stored before stays"
-        } else {
+    let Results { outlets, mut failed, .. } = results;
+    let notices = outlets.notices();
+    let sinks = outlets.close().unwrap_or_else(|e| {
+        failed.get_or_insert(e.into());
+        Vec::new()
+    });
+    tell(&notices);
+    if let Some(e) = failed {
+        let what = if job.sinks.is_empty() {
             "the replay stopped early"
+        } else {
+            "the replay stopped early; what was stored before stays"
         };
         return Err(e).context(what);
     }
@@ -217,5 +229,6 @@ pub fn replay<W: Write + Send + 'static>(
         filtered: source.filtered(),
         bytes_read: source.progress().bytes_read,
         interrupted: shutdown.requested(),
+        sinks,
     })
 }

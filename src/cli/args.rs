@@ -1,5 +1,6 @@
 //! Options and their help texts.
 
+use super::sink_args::SinkArgs;
 use crate::app::messages::Format;
 use crate::flow::Checksums;
 use crate::message::network::Network;
@@ -120,6 +121,10 @@ pub struct ReplayArgs {
     /// Print the summary as one JSON object.
     #[arg(long)]
     pub json: bool,
+
+    /// Where the points go besides the store.
+    #[command(flatten)]
+    pub sinks: SinkArgs,
 }
 
 /// `btcdmon messages`

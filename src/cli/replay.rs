@@ -14,7 +14,7 @@ use crate::message::network::Network;
 use crate::message::transport::Magics;
 use crate::node::view::{LEARN_FILES, LEARN_WATCHED};
 use crate::node::{Config, NodeSpec};
-use crate::sink::summary;
+use crate::sink::{SinkConfig, summary};
 use crate::time::SECOND;
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
@@ -52,7 +52,8 @@ fn job(input: &InputArgs, interval: i64) -> Result<Job> {
             batches: BatchLimits::default(),
             hasher: KeyHasher::fixed(),
         },
-        store: None,
+        sinks: Vec::new(),
+        sensor: String::new(),
         watched,
         quiet: input.quiet,
     })
@@ -90,10 +91,11 @@ fn conclude(outcome: &Outcome) -> ExitCode {
 /// `btcdmon replay`
 pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
     let mut job = job(&args.input, args.interval)?;
+    job.sensor = args.sensor.clone().unwrap_or_else(host_name);
     if let Some(path) = &args.store {
-        let sensor = args.sensor.clone().unwrap_or_else(host_name);
-        job.store = Some((path.clone(), sensor));
+        job.sinks.push(SinkConfig::Store { path: path.clone() });
     }
+    job.sinks.extend(args.sinks.configs()?);
     let outcome = run::replay::<io::Sink>(&job, None, &Shutdown::listen())?;
     let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
     if args.json {

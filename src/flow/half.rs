@@ -5,6 +5,7 @@
 
 use super::anomaly::{Anomaly, GapCause};
 use super::checksums::ChecksumSample;
+use super::delivered::Delivered;
 use super::duplicate::RecentFrames;
 use super::gap::HoleClock;
 use super::handler::{Action, Chunk, DirectionStats, Gap, Span};
@@ -58,6 +59,7 @@ pub struct Half {
     pub(super) hole: HoleClock,
     pub(super) recent: RecentFrames,
     pub(super) checksums: ChecksumSample,
+    pub(super) delivered: Delivered,
     pub(super) stats: DirectionStats,
     pub(super) timestamp: Option<(u32, Timestamp)>,
     far: Option<(SeqNum, u8)>,
@@ -155,6 +157,11 @@ impl Half {
         out: &mut impl Output,
     ) {
         let end = start + i64::from(s.payload_len);
+        let sum = self.checksums.payload();
+        let again = start >= 0 && start < self.next as i64;
+        if again && sum.is_some_and(|sum| self.delivered.contradicts(start as u64, s.payload_len, sum)) {
+            tally.count(Anomaly::RetransmissionConflict);
+        }
         if end <= self.next as i64 {
             self.seen_before(start, s.payload_len, tally);
             return;
@@ -190,6 +197,9 @@ impl Half {
         self.highest = self.highest.max(piece.end);
         if piece.start == self.next && self.ooo.first().is_none_or(|f| f >= piece.end) {
             self.remember_timestamp(s, time);
+            if let Some(sum) = sum.filter(|_| piece.starts_segment && piece.end == end as u64) {
+                self.delivered.note(piece.start, s.payload_len, sum);
+            }
             self.deliver(&piece, out);
         } else {
             if piece.start == self.next {

@@ -16,6 +16,7 @@
 pub mod anomaly;
 pub mod checksums;
 pub mod conversation;
+pub mod delivered;
 pub mod duplicate;
 pub mod gap;
 pub mod half;

@@ -4,8 +4,8 @@ use super::coins::Coins;
 use super::connection::Connection;
 use super::key::Key;
 use super::ledger::{Incoming, Ledger, Pen};
+use super::output::Direction;
 use super::report::{ConnectionReport, LISTED, largest};
-use super::view::Direction;
 use crate::flow::{DirectionStats, Side};
 use crate::message::command::COMMANDS;
 use crate::message::network::Network;
@@ -105,6 +105,8 @@ pub struct Node {
     pub ledger: Ledger,
     /// Points of its events that are still to be handed on.
     pub points: Vec<Point>,
+    /// Somebody wants them.
+    pub wanted: bool,
     /// Networks of its readable connections, by magic.
     pub networks: Vec<Network>,
     /// Names of unknown commands.
@@ -117,7 +119,7 @@ pub struct Node {
     /// Connections that are no longer known, the largest ones.
     pub past: Vec<ConnectionReport>,
     /// Time of the last event point, so that no two share one.
-    last_event: Timestamp,
+    pub last_event: Timestamp,
 }
 
 impl Node {
@@ -137,6 +139,7 @@ impl Node {
             faulty: 0,
             ledger: Ledger::new(Key::fixed(SEED)),
             points: Vec::new(),
+            wanted: true,
             networks: Vec::new(),
             unknown: BTreeMap::new(),
             agents: BTreeSet::new(),
@@ -222,12 +225,12 @@ impl Node {
             *self.agent_counts.entry(OTHER.to_owned()).or_default() += 1;
         }
         let direction = if inbound { "inbound" } else { "outbound" };
-        self.pen().1.event(id::PEERS, time, peers::event(direction, &agent, version, connection));
+        self.pen().1.event(id::PEERS, time, || peers::event(direction, &agent, version, connection));
     }
 
     fn pen(&mut self) -> (&mut Ledger, Pen<'_>) {
-        let Self { ledger, name, last_event, points, .. } = self;
-        (ledger, Pen { node: name, last: last_event, points })
+        let Self { ledger, name, last_event, points, wanted, .. } = self;
+        (ledger, Pen { node: name, last: last_event, points, wanted: *wanted })
     }
 
     /// Reads a whole message with a right checksum.

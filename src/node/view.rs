@@ -5,6 +5,7 @@ use super::connection::Connection;
 use super::key::Key;
 use super::learn::{Learner, Pending};
 use super::ledger::Incoming;
+use super::output::{Direction, Output, SeenMessage};
 use super::report::Report;
 use super::spec::NodeSpec;
 use super::totals::{Node, growth, place};
@@ -15,9 +16,7 @@ use crate::health::Tally;
 use crate::message::body::Body;
 use crate::message::command::Command;
 use crate::message::event::{Event, Message, What};
-use crate::message::network::Network;
 use crate::message::transport::Transport;
-use crate::message::v2::Estimate;
 use crate::series::sensor::{self, Counters};
 use crate::series::{Point, id};
 use crate::time::{SECOND, Timestamp};
@@ -52,73 +51,6 @@ pub struct Config {
     pub ports: Arc<[u16]>,
     /// Capture time for finding the nodes when none is given, ns.
     pub learn: i64,
-}
-
-/// Seen from the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To the node.
-    Recv = 0,
-    /// From the node.
-    Sent = 1,
-}
-
-impl Direction {
-    /// `recv` or `sent`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Recv => "recv",
-            Self::Sent => "sent",
-        }
-    }
-}
-
-/// A message as a watched node saw it.
-#[derive(Clone, Copy, Debug)]
-pub struct SeenMessage<'a> {
-    /// When its last byte was there, and in which frame.
-    pub at: At,
-    /// The connection.
-    pub connection: PacketIndex,
-    /// The node.
-    pub node: &'a str,
-    /// The other end.
-    pub peer: SocketAddr,
-    /// Seen from the node.
-    pub direction: Direction,
-    /// The network.
-    pub network: Option<Network>,
-    /// The message.
-    pub message: &'a Message,
-}
-
-/// An inferred message of an encrypted connection as a watched node saw it.
-#[derive(Clone, Copy, Debug)]
-pub struct SeenEstimate<'a> {
-    /// When it was decided, and by which frame; the message has its own.
-    pub at: At,
-    /// The connection.
-    pub connection: PacketIndex,
-    /// The node.
-    pub node: &'a str,
-    /// The other end.
-    pub peer: SocketAddr,
-    /// Seen from the node.
-    pub direction: Direction,
-    /// The message.
-    pub estimate: &'a Estimate,
-}
-
-/// Where the node stage's results go.
-pub trait Output {
-    /// A message, once for each watched node at its ends.
-    fn message(&mut self, message: &SeenMessage<'_>);
-    /// The same of an inferred one.
-    fn estimate(&mut self, _estimate: &SeenEstimate<'_>) {}
-    /// A point of an event series.
-    fn point(&mut self, point: Point);
-    /// All points of an interval that ended; what came before may be committed with them.
-    fn interval(&mut self, points: Vec<Point>);
 }
 
 /// The watched nodes and their connections.
@@ -224,12 +156,17 @@ impl View {
         self.find_nodes(out);
         self.counters = counters;
         for node in &mut self.nodes {
+            node.wanted = out.wants_points();
             node.named = true;
             node.finish();
+            self.troubles.merge(&node.ledger.take_troubles());
             node.points.drain(..).for_each(|p| out.point(p));
         }
         // A point of its own also when the last frame lies on the border of an interval.
         let end = self.closed.map_or(time, |closed| time.max(closed.plus(1)));
+        // … and apart from the events of that frame.
+        let events = self.nodes.iter().map(|n| n.last_event).filter(|last| last.since(end) < SECOND).max();
+        let end = events.map_or(end, |last| end.max(last.plus(1)));
         self.close_interval(end, out);
     }
 
@@ -385,6 +322,7 @@ impl View {
             let direction = if message.side == side { Direction::Sent } else { Direction::Recv };
             let peer = c.conversation.endpoints[side.other() as usize];
             let node = &mut self.nodes[node];
+            node.wanted = out.wants_points();
             let bytes = u64::from(message.payload_bytes) + u64::from(message.header_bytes);
             node.message(direction, message.command.index(), bytes, message.unknown_name.as_deref());
             node.faulty += u64::from(message.body.is_err() || message.truncated || !message.checksum_valid);
@@ -452,12 +390,16 @@ impl View {
             self.forget_oldest();
         }
         for node in &mut self.nodes {
+            node.wanted = out.wants_points();
             node.tick(time);
             self.troubles.merge(&node.ledger.take_troubles());
             if node.named {
                 node.points.drain(..).for_each(|p| out.point(p));
             }
         }
+        let [outputs, followers] = self.coins.take_evicted();
+        self.troubles.add(Trouble::EvictedOutput, outputs);
+        self.troubles.add(Trouble::EvictedFollower, followers);
         let length = self.config.interval;
         let end = *self.interval_end.get_or_insert(time.plus(length - 1).floor(length));
         if time < end {
@@ -474,6 +416,10 @@ impl View {
 
     fn close_interval(&mut self, time: Timestamp, out: &mut impl Output) {
         let mut points = Vec::new();
+        let mut doubts = Tally::default();
+        for chain in self.nodes.iter().filter_map(|n| n.ledger.chain.as_ref()) {
+            doubts.merge(chain.doubts());
+        }
         for node in self.nodes.iter_mut().filter(|n| n.named) {
             node.close_interval(time, &mut points);
         }
@@ -481,7 +427,7 @@ impl View {
             series: id::SENSOR,
             time,
             node: "".into(),
-            values: sensor::values(&self.counters, &self.troubles),
+            values: sensor::values(&self.counters, &self.troubles, &doubts, out.delivery().as_ref()),
         });
         out.interval(points);
     }

@@ -6,6 +6,7 @@
 
 pub mod bandwidth;
 pub mod blocks;
+pub mod delivery;
 pub mod mempool;
 pub mod msg;
 pub mod peers;

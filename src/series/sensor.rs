@@ -1,11 +1,13 @@
 //! `sensor`: what the sensor itself saw, skipped and lost, and why.
 
 use super::Kind::Exact;
+use super::delivery::{self, Delivery, Loss};
 use super::{Cadence, Column, Series, Value, integer};
 use crate::decode::{Note, SkipReason};
 use crate::flow::{Anomaly, GapCause};
 use crate::health::{Tally, Vocabulary};
 use crate::message::trouble::Trouble;
+use crate::node::chain::Doubt;
 use crate::node::trouble as node;
 use crate::time::Timestamp;
 
@@ -34,7 +36,10 @@ const WIDTH: usize = FIXED.len()
     + Anomaly::COLUMNS.len()
     + 2 * GapCause::COLUMNS.len()
     + Trouble::COLUMNS.len()
-    + node::Trouble::COLUMNS.len();
+    + node::Trouble::COLUMNS.len()
+    + Doubt::COLUMNS.len()
+    + delivery::FIXED.len()
+    + Loss::COLUMNS.len();
 
 /// The fixed columns and one for each entry of the vocabularies.
 const COLUMNS: [Column; WIDTH] = {
@@ -51,6 +56,14 @@ const COLUMNS: [Column; WIDTH] = {
     n = fill(&mut all, n, GAP_BYTES, "bytes");
     n = fill(&mut all, n, Trouble::COLUMNS, "events");
     n = fill(&mut all, n, node::Trouble::COLUMNS, "events");
+    n = fill(&mut all, n, Doubt::COLUMNS, "events");
+    let mut i = 0;
+    while i < delivery::FIXED.len() {
+        all[n] = delivery::FIXED[i];
+        n += 1;
+        i += 1;
+    }
+    n = fill(&mut all, n, Loss::COLUMNS, "points");
     assert!(n == WIDTH);
     all
 };
@@ -128,8 +141,13 @@ impl StreamCounters {
     }
 }
 
-/// A point's values.
-pub fn values(c: &Counters, node: &Tally<node::Trouble>) -> Vec<Value> {
+/// A point's values; `delivery` is absent in replays.
+pub fn values(
+    c: &Counters,
+    node: &Tally<node::Trouble>,
+    chain: &Tally<Doubt>,
+    delivery: Option<&Delivery>,
+) -> Vec<Value> {
     fn counts<V: Vocabulary>(tally: &Tally<V>) -> impl Iterator<Item = Value> + '_ {
         tally.iter().map(|(_, n)| Value::from(n))
     }
@@ -152,5 +170,7 @@ pub fn values(c: &Counters, node: &Tally<node::Trouble>) -> Vec<Value> {
         .chain(counts(&s.gap_bytes))
         .chain(counts(&s.troubles))
         .chain(counts(node))
+        .chain(counts(chain))
+        .chain(delivery::values(delivery))
         .collect()
 }

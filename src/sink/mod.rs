@@ -1,16 +1,22 @@
 //! Where points go, and how they are read again.
 //!
-//! [`store`] keeps the series in an embedded SQLite file, one table a series;
+//! A [`Sink`] takes points; each runs behind a [`queue`] on a thread of its own, and [`config`] says
+//! which there are. [`store`] keeps the series in an embedded SQLite file, one table a series;
 //! [`query`] reads such a file with SQL that knows `now()` and durations like
 //! `1h`; [`table`] and [`rows`] print the answer for people and for programs.
 //! Peers choose some of the text that passes here, so it is escaped at this
 //! border ([`escape`]): nothing a peer sends can move a terminal's cursor.
 
+pub mod config;
+pub mod contract;
 pub mod error;
 pub mod escape;
 pub mod functions;
+pub mod influx;
 mod lock;
 pub mod query;
+pub mod queue;
+pub mod recording;
 pub mod rewrite;
 pub mod rows;
 pub mod schema;
@@ -19,9 +25,13 @@ mod suggest;
 pub mod summary;
 pub mod table;
 
+pub use config::SinkConfig;
+pub use contract::{Sink, SinkError};
 pub use error::StoreError;
 pub use query::{Limits, QueryError, StoreReader, Summary};
-pub use store::{Loss, Store};
+pub use store::Store;
 
+#[cfg(test)]
+mod conformance_tests;
 #[cfg(test)]
 mod fixture;

@@ -5,14 +5,15 @@
 //! most one. While the sensor runs the file is in WAL mode (readers do not
 //! wait); [`Store::close`] folds the log in and leaves one ordinary file.
 
+use super::contract::{Sink, SinkError, Status, fits};
 use super::error::StoreError;
 use super::escape::escape;
 use super::lock::WriterLock;
 use super::schema::{self, APPLICATION_ID, LAYOUT_VERSION, quote};
 use crate::health::Tally;
-use crate::series::{Point, Series, Type, Value};
+use crate::series::delivery::Loss;
+use crate::series::{Point, Series, Value};
 use crate::time::Timestamp;
-use crate::vocabulary;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, Statement};
 use std::path::{Path, PathBuf};
@@ -26,14 +27,6 @@ const JOURNAL_LIMIT: i64 = 64 << 20;
 
 /// Page cache in KiB: the right edge of every table's tree fits many times over.
 const CACHE_KIB: i64 = 16 << 10;
-
-vocabulary! {
-    /// Why a point is not in the store.
-    pub enum Loss {
-        RolledBack = "store_rolled_back": "The interval could not be committed (disk full, locked, input/output error); its points were dropped.",
-        Malformed = "store_malformed": "The point does not fit the description of its series: number or type of values.",
-    }
-}
 
 /// The store, open for writing.
 #[derive(Debug)]
@@ -213,6 +206,27 @@ impl Store {
     }
 }
 
+impl Sink for Store {
+    fn write(&mut self, points: &[Point]) -> Result<(), SinkError> {
+        Ok(Self::write(self, points)?)
+    }
+
+    fn commit(&mut self) -> Result<(), SinkError> {
+        Ok(Self::commit(self)?)
+    }
+
+    fn status(&self) -> Status {
+        Status { delivered: self.committed, lost: self.loss.clone(), spool_bytes: 0 }
+    }
+
+    fn close(mut self: Box<Self>) -> Result<Status, SinkError> {
+        Self::commit(&mut self)?;
+        let status = self.status();
+        Self::close(*self)?;
+        Ok(status)
+    }
+}
+
 /// A relative path with a leading `./`: SQLite takes `file:…` and `:memory:` for something else.
 pub(super) fn plain(path: &Path) -> PathBuf {
     if path.is_relative() { Path::new(".").join(path) } else { path.to_path_buf() }
@@ -299,19 +313,6 @@ fn connect(path: &Path, found: &Found, series: &[Series]) -> Result<Connection, 
 fn wal(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "NORMAL")
-}
-
-/// Whether the values are those that the series describes, by number and type.
-fn fits(series: &[Series], point: &Point) -> bool {
-    let Some(s) = series.get(point.series) else { return false };
-    s.columns.len() == point.values.len()
-        && s.columns.iter().zip(&point.values).all(|(c, v)| match v {
-            Value::Absent => true,
-            Value::Integer(_) => matches!(c.kind_of_value, Type::Integer | Type::Float),
-            Value::Float(_) => c.kind_of_value == Type::Float,
-            Value::Boolean(_) => c.kind_of_value == Type::Boolean,
-            Value::Text(_) => c.kind_of_value == Type::Text,
-        })
 }
 
 fn bind(statement: &mut Statement<'_>, point: &Point, columns: &[crate::series::Column]) -> rusqlite::Result<()> {

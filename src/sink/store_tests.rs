@@ -1,5 +1,6 @@
 use super::super::fixture::{LIST, OLDER, output, point, text};
 use super::*;
+use crate::series::Type;
 use std::fs;
 use tempfile::TempDir;
 

@@ -1,8 +1,9 @@
 //! Inferred messages of encrypted connections.
 
-use super::{Direction, Output, SeenEstimate, View};
+use super::View;
 use crate::flow::{At, PacketIndex};
 use crate::message::v2::Estimate;
+use crate::node::output::{Direction, Output, SeenEstimate};
 
 impl View {
     pub(super) fn estimate(&mut self, id: PacketIndex, at: At, estimate: &Estimate, out: &mut impl Output) {

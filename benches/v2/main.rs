@@ -49,7 +49,7 @@ fn main() -> Result<()> {
     };
     match what.as_str() {
         "learn" => {
-            println!("# Learnt by examples/v2 from recordings of real nodes; see docs/v2.md.");
+            println!("# Learnt by benches/v2 from recordings of real nodes; see docs/v2.md.");
             print!("{}", sum(None).to_text());
         }
         "cross" => {

@@ -1,0 +1,169 @@
+//! Options of the sinks beside the store, for every command that has points to give.
+
+use crate::sink::SinkConfig;
+use crate::sink::influx::config::Secret;
+use crate::sink::influx::{Config as Influx, InfluxError};
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Where the points go besides the store.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Where the points go")]
+pub struct SinkArgs {
+    /// Write to this InfluxDB (1.x, 2.x, 3.x), or to VictoriaMetrics, QuestDB or Telegraf, which take the same
+    /// line protocol. `udp://HOST:8089` sends datagrams as the original btcdmon did: nobody learns what is lost.
+    #[arg(long, value_name = "URL")]
+    pub influx: Option<String>,
+
+    /// Its database, `btcdmon` if not given (1.x); made if it is missing.
+    #[arg(long, value_name = "NAME", requires = "influx")]
+    pub influx_database: Option<String>,
+
+    /// Retention policy of the database, if not its default one (1.x).
+    #[arg(long, value_name = "NAME", requires = "influx")]
+    pub influx_retention_policy: Option<String>,
+
+    /// User (1.x).
+    #[arg(long, value_name = "NAME", requires = "influx")]
+    pub influx_user: Option<String>,
+
+    /// Password (1.x). Others see command lines: better in the environment, or in a file.
+    #[arg(long, value_name = "TEXT", requires = "influx", hide_env_values = true)]
+    pub influx_password: Option<String>,
+
+    /// File that holds the password.
+    #[arg(long, value_name = "FILE", requires = "influx", conflicts_with = "influx_password")]
+    pub influx_password_file: Option<PathBuf>,
+
+    /// Organisation (2.x).
+    #[arg(long, value_name = "NAME", requires = "influx")]
+    pub influx_org: Option<String>,
+
+    /// Bucket (2.x) or database (3.x); made if it is missing and the token may do that.
+    #[arg(long, value_name = "NAME", requires = "influx")]
+    pub influx_bucket: Option<String>,
+
+    /// Token (2.x, 3.x). Better in the environment, or in a file.
+    #[arg(long, value_name = "TEXT", requires = "influx", hide_env_values = true)]
+    pub influx_token: Option<String>,
+
+    /// File that holds the token.
+    #[arg(long, value_name = "FILE", requires = "influx", conflicts_with = "influx_token")]
+    pub influx_token_file: Option<PathBuf>,
+
+    /// Folder for points that the server does not take; they are sent when it does. If not given:
+    /// `spool` in the service's state directory, else ~/.local/state/btcdmon/spool.
+    #[arg(long, value_name = "FOLDER", requires = "influx")]
+    pub influx_spool: Option<PathBuf>,
+
+    /// Size of that folder at most; then the oldest points leave, and are counted.
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = bytes)]
+    pub influx_spool_limit: u64,
+}
+
+impl SinkArgs {
+    /// The sinks that were asked for.
+    ///
+    /// # Errors
+    /// What does not fit together, and files that cannot be read.
+    pub fn configs(&self) -> Result<Vec<SinkConfig>> {
+        let mut all = Vec::new();
+        if let Some(url) = &self.influx {
+            all.push(SinkConfig::Influx(self.influx(url)?));
+        }
+        Ok(all)
+    }
+
+    fn influx(&self, url: &str) -> Result<Influx> {
+        let config = Influx {
+            url: url.to_owned(),
+            database: self.influx_database.clone(),
+            retention_policy: self.influx_retention_policy.clone(),
+            user: self.influx_user.clone(),
+            password: secret(self.influx_password.as_deref(), self.influx_password_file.as_deref())?,
+            org: self.influx_org.clone(),
+            bucket: self.influx_bucket.clone(),
+            token: secret(self.influx_token.as_deref(), self.influx_token_file.as_deref())?,
+            spool: match &self.influx_spool {
+                Some(folder) => folder.clone(),
+                None if url.starts_with("udp:") => PathBuf::new(),
+                None => default_spool()?,
+            },
+            spool_limit: self.influx_spool_limit,
+        };
+        // Told before any file is read.
+        config.url().and(config.api().map(|_| ())).map_err(|e: InfluxError| anyhow::Error::new(e))?;
+        Ok(config)
+    }
+}
+
+/// A secret, as it was given or from its file without the line's end.
+fn secret(given: Option<&str>, file: Option<&Path>) -> Result<Option<Secret>> {
+    let text = match (given, file) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            text.trim_end_matches(['\n', '\r']).to_owned()
+        }
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Secret(text)))
+}
+
+fn default_spool() -> Result<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(state) = folder("STATE_DIRECTORY") {
+        return Ok(state.join("spool"));
+    }
+    let state = folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|h| h.join(".local/state")));
+    match state {
+        Some(state) => Ok(state.join("btcdmon/spool")),
+        None => bail!(
+            "--influx: there is no home folder for points that the server does not take; name one with --influx-spool"
+        ),
+    }
+}
+
+/// A number of bytes: `500MB`, `1GiB`, `1000000`.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "B" => Some(1),
+        "kB" | "KB" => Some(1_000),
+        "MB" => Some(1_000_000),
+        "GB" => Some(1_000_000_000),
+        "KiB" => Some(1 << 10),
+        "MiB" | "M" => Some(1 << 20),
+        "GiB" | "G" => Some(1 << 30),
+        "TiB" => Some(1 << 40),
+        _ => None,
+    };
+    let number = digits.trim().parse::<u64>().ok().zip(unit).and_then(|(n, u): (u64, u64)| n.checked_mul(u));
+    number.ok_or_else(|| "expected a number and a unit, for example 500MB or 1GiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::influx::config::SPOOL_LIMIT;
+
+    #[test]
+    fn numbers_of_bytes() {
+        assert_eq!(bytes("1GiB"), Ok(SPOOL_LIMIT));
+        assert_eq!((bytes("500MB"), bytes("17"), bytes("2 kB")), (Ok(500_000_000), Ok(17), Ok(2000)));
+        for bad in ["", "GiB", "1.5GB", "-1", "1XB", "99999999999TiB"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn secrets_come_from_files_without_the_end_of_the_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        std::fs::write(&file, "pass word \n").unwrap();
+        assert_eq!(secret(None, Some(&file)).unwrap(), Some(Secret("pass word ".to_owned())));
+        let missing = secret(None, Some(&dir.path().join("none"))).unwrap_err();
+        assert!(missing.to_string().contains("cannot read"));
+    }
+}

@@ -1,0 +1,324 @@
+//! Takes bodies to the server: on a thread of its own, so that a server that hangs holds up nobody.
+//!
+//! What the server does not take goes to the spool, the oldest of the spool is tried again after a pause that
+//! doubles, with jitter so that many sensors do not come back at the same moment. A body may be sent twice
+//! (its answer was lost): points have the same key then and change nothing.
+
+use super::answer::Verdict;
+use super::body::{Body, TEXT};
+use super::error::InfluxError;
+use super::spool::Spool;
+use super::target::Target;
+use crate::health::Tally;
+use crate::series::delivery::Loss;
+use crate::sink::contract::{Notices, Status};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+/// First pause after a failure.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause.
+const LONGEST: Duration = Duration::from_secs(60);
+/// How long a live capture that ends goes on sending what waits.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How often in a row a replay that ends tries to send what waits.
+const TRIES: u32 = 5;
+/// Smallest text of a body after a server has said that bodies are too large, bytes.
+const SMALLEST: usize = 16 << 10;
+/// Refusals of different kinds that are told.
+const KINDS: usize = 32;
+
+/// What the courier and the sink before it share.
+pub struct Shared {
+    spool: Mutex<Spool>,
+    status: Mutex<Status>,
+    /// The server does not take points now: they go to the spool.
+    down: AtomicBool,
+    /// Text of a body at most: halved each time a server says that one is too large.
+    text: AtomicUsize,
+    live: bool,
+    failed: Mutex<Option<InfluxError>>,
+    notices: Notices,
+    name: String,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// Nothing sent yet.
+    pub fn new(name: String, spool: Spool, live: bool, notices: Notices) -> Self {
+        Self {
+            spool: Mutex::new(spool),
+            status: Mutex::default(),
+            down: AtomicBool::new(false),
+            text: AtomicUsize::new(TEXT),
+            live,
+            failed: Mutex::default(),
+            notices,
+            name,
+        }
+    }
+
+    /// Whether the server does not take points now.
+    pub fn is_down(&self) -> bool {
+        self.down.load(Ordering::Acquire)
+    }
+
+    /// It does not: points go to the spool until it does.
+    pub fn set_down(&self) {
+        self.down.store(true, Ordering::Release);
+    }
+
+    /// Text of a body at most, bytes.
+    pub fn text_limit(&self) -> usize {
+        self.text.load(Ordering::Relaxed)
+    }
+
+    /// Counts points that are lost.
+    pub fn lose(&self, loss: Loss, points: u64) {
+        locked(&self.status).lost.add(loss, points);
+    }
+
+    /// The figures now.
+    pub fn status(&self) -> Status {
+        Status { spool_bytes: locked(&self.spool).bytes(), ..locked(&self.status).clone() }
+    }
+
+    /// Whether something waits in the spool.
+    pub fn holds_some(&self) -> bool {
+        !locked(&self.spool).is_empty()
+    }
+
+    /// What ended a replay, once.
+    pub fn take_failure(&self) -> Option<InfluxError> {
+        locked(&self.failed).take()
+    }
+
+    /// Tells the operator.
+    pub fn say(&self, text: &str) {
+        self.notices.say(format!("{}: {text}", self.name));
+    }
+
+    /// Puts a body into the spool. A live capture goes on with what it costs; a replay ends.
+    pub fn keep(&self, body: &Body) {
+        let mut spool = locked(&self.spool);
+        if !self.live && !spool.has_room(body) {
+            let error = InfluxError::SpoolFull {
+                server: self.name.clone(),
+                points: spool.points(),
+                spool: spool.folder().display().to_string(),
+            };
+            locked(&self.failed).get_or_insert(error);
+            return self.lose(Loss::SpoolFull, body.points);
+        }
+        match spool.push(body) {
+            Ok(lost) => self.lose(Loss::SpoolFull, lost),
+            Err(e) => {
+                self.lose(Loss::SpoolFull, body.points);
+                if self.live {
+                    self.notices.say(format!("{}: points are lost: {e}", self.name));
+                } else {
+                    locked(&self.failed).get_or_insert(e.into());
+                }
+            }
+        }
+    }
+}
+
+/// Why a body was not taken.
+struct Trouble {
+    why: String,
+    after: Option<Duration>,
+}
+
+/// The courier.
+pub struct Courier {
+    target: Target,
+    shared: std::sync::Arc<Shared>,
+    /// Failures in a row.
+    failures: u32,
+    /// Why the server was down when it was told last.
+    told: Option<String>,
+    /// Refusals that were told, by their beginning.
+    refusals: HashSet<String>,
+    random: ahash::RandomState,
+}
+
+impl Courier {
+    /// A courier to `target`; `told` is why it cannot be reached yet, if the operator knows.
+    pub fn new(target: Target, shared: std::sync::Arc<Shared>, told: Option<String>) -> Self {
+        let random = ahash::RandomState::new();
+        Self { target, shared, failures: 0, told, refusals: HashSet::new(), random }
+    }
+
+    /// Sends `bodies` until there are no more, then what waits in the spool.
+    ///
+    /// # Errors
+    /// [`InfluxError::Undelivered`] in a replay.
+    pub async fn run(mut self, mut bodies: mpsc::Receiver<Body>) -> Result<(), InfluxError> {
+        let mut pause = Box::pin(sleep(Duration::ZERO));
+        loop {
+            let waiting = self.shared.holds_some();
+            tokio::select! {
+                body = bodies.recv() => {
+                    let Some(body) = body else { break };
+                    if self.shared.is_down() {
+                        self.shared.keep(&body);
+                    } else if let Err(trouble) = self.deliver(&body).await {
+                        self.shared.keep(&body);
+                        pause = Box::pin(sleep(self.fail(trouble)));
+                    } else {
+                        self.succeed();
+                    }
+                }
+                () = &mut pause, if waiting => {
+                    let next = match self.oldest().await {
+                        Ok(()) => Duration::ZERO,
+                        Err(trouble) => self.fail(trouble),
+                    };
+                    pause = Box::pin(sleep(next));
+                }
+            }
+        }
+        self.finish().await
+    }
+
+    /// Sends the oldest body of the spool.
+    async fn oldest(&mut self) -> Result<(), Trouble> {
+        let mut lost = 0;
+        let found = locked(&self.shared.spool).oldest(&mut lost);
+        self.shared.lose(Loss::SpoolFull, lost);
+        let Some((entry, body)) = found else { return Ok(()) };
+        self.deliver(&body).await?;
+        locked(&self.shared.spool).done(entry);
+        self.succeed();
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), InfluxError> {
+        if self.shared.live {
+            let drained = timeout(FAREWELL, async { while self.shared.holds_some() && self.oldest().await.is_ok() {} });
+            let _ = drained.await;
+            let spool = locked(&self.shared.spool);
+            if !spool.is_empty() {
+                let text =
+                    format!("{} points wait in {}; the next run sends them", spool.points(), spool.folder().display());
+                drop(spool);
+                self.shared.say(&text);
+            }
+            return Ok(());
+        }
+        self.failures = 0;
+        while self.shared.holds_some() {
+            if let Err(trouble) = self.oldest().await {
+                if self.failures + 1 >= TRIES {
+                    let spool = locked(&self.shared.spool);
+                    return Err(InfluxError::Undelivered {
+                        server: self.target.name(),
+                        why: trouble.why,
+                        points: spool.points(),
+                        spool: spool.folder().display().to_string(),
+                    });
+                }
+                let pause = self.fail(trouble);
+                sleep(pause).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a body, in parts if it must be; counts only when all of it is settled.
+    async fn deliver(&mut self, body: &Body) -> Result<(), Trouble> {
+        let mut parts = vec![body.clone()];
+        let mut stored = 0;
+        let mut lost: Tally<Loss> = Tally::default();
+        let mut created = false;
+        while let Some(part) = parts.pop() {
+            match self.target.write(&part).await {
+                Verdict::Stored { refused, why } => {
+                    stored += part.points - refused;
+                    lost.add(Loss::Refused, refused);
+                    if let Some(why) = why {
+                        self.refused(&why, refused);
+                    }
+                }
+                Verdict::TooLarge => {
+                    let text = self.shared.text_limit();
+                    self.shared.text.store((text / 2).max(SMALLEST), Ordering::Relaxed);
+                    match part.split() {
+                        Ok(Some(halves)) => parts.extend(halves),
+                        Ok(None) => {
+                            lost.add(Loss::Refused, 1);
+                            self.refused("one point is too large for the server or a proxy before it (HTTP 413)", 1);
+                        }
+                        Err(e) => {
+                            lost.add(Loss::SpoolFull, part.points);
+                            self.refused(&format!("a file of the spool is damaged ({e})"), part.points);
+                        }
+                    }
+                }
+                Verdict::Missing(why) if !created => {
+                    created = true;
+                    self.target.prepare().await.map_err(|v| trouble(v, &why))?;
+                    parts.push(part);
+                }
+                verdict => return Err(trouble(verdict, "")),
+            }
+        }
+        let mut status = locked(&self.shared.status);
+        status.delivered += stored;
+        status.lost.merge(&lost);
+        Ok(())
+    }
+
+    /// Tells a refusal, once for each kind of it.
+    fn refused(&mut self, why: &str, points: u64) {
+        let kind: String = why.chars().take(60).filter(|c| !c.is_ascii_digit()).collect();
+        if points > 0 && self.refusals.len() < KINDS && self.refusals.insert(kind) {
+            self.shared.say(&format!(
+                "{points} points were refused for good: {why}; further ones of this kind are only counted"
+            ));
+        }
+    }
+
+    /// A failure: points go to the spool from now on. Gives the pause until the next try.
+    fn fail(&mut self, trouble: Trouble) -> Duration {
+        let doubled = PAUSE.saturating_mul(1 << self.failures.min(12)).min(LONGEST);
+        self.failures += 1;
+        // Between half of it and the whole.
+        let part = self.random.hash_one(self.failures) % 512;
+        let pause = doubled.mul_f64(0.5 + part as f64 / 1024.0);
+        self.shared.set_down();
+        if self.told.as_ref() != Some(&trouble.why) {
+            let spool = locked(&self.shared.spool).folder().display().to_string();
+            self.shared.say(&format!("{}; points wait in {spool} until it takes them", trouble.why));
+            self.told = Some(trouble.why);
+        }
+        trouble.after.map_or(pause, |after| pause.max(after.min(LONGEST)))
+    }
+
+    fn succeed(&mut self) {
+        self.failures = 0;
+        self.shared.down.store(false, Ordering::Release);
+        if self.told.is_some() && !self.shared.holds_some() {
+            self.told = None;
+            self.shared.say("takes points again; the spool is empty");
+        }
+    }
+}
+
+fn trouble(verdict: Verdict, before: &str) -> Trouble {
+    let (why, after) = match verdict {
+        Verdict::Later(why, after) => (why, after),
+        Verdict::Denied(why) => (format!("user, password or token are refused: {why}"), None),
+        Verdict::Missing(why) => (format!("{why}; create the database or bucket, or check its name"), None),
+        Verdict::Stored { .. } | Verdict::TooLarge => (before.to_owned(), None),
+    };
+    Trouble { why, after: after.map(Duration::from_secs) }
+}
