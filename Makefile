@@ -8,7 +8,7 @@ STORE := target/demo.db
 # A folder with recordings to hold the sensor against (not part of the repository).
 SHARED ?=
 
-.PHONY: help demo build test check fmt clippy doc deps-build deps-test fuzz bench shared record clean
+.PHONY: help demo build test check fmt clippy doc deps-build deps-test e2e load soak fuzz bench shared record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,7 +27,7 @@ demo: build ## build, replay a bundled real capture, show the result and what to
 build: deps-build ## the program, optimised
 	$(CARGO) build --release --locked
 
-test: deps-test check fuzz ## everything that can be tested here
+test: deps-test check e2e fuzz ## everything that can be tested here
 
 check: fmt clippy doc
 	$(CARGO) test --locked
@@ -40,6 +40,16 @@ clippy:
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
+
+e2e: deps-test ## live sensors beside real nodes, in network namespaces (root)
+	$(CARGO) build --locked
+	@tests/e2e/run.sh target/debug/btcdmon || { s=$$?; [ $$s -eq 3 ] && [ -z "$$CI" ] && echo "skipped: the end-to-end tests"; }
+
+load: build ## how much the sensor captures without a loss, beside tcpdump (root)
+	@tests/load.sh target/release/btcdmon
+
+soak: build ## memory over an hour of traffic with churn: SOAK_MINUTES (root)
+	@tests/soak.sh target/release/btcdmon $${SOAK_MINUTES:-60}
 
 fuzz: ## every fuzz target for FUZZ_SECONDS
 	@tests/fuzz/run.sh $${FUZZ_SECONDS:-5} || { s=$$?; [ $$s -eq 3 ] && [ -z "$$CI" ] && echo "skipped: the fuzz targets"; }

@@ -1,12 +1,20 @@
-//! The command line: `btcdmon replay`, `messages`, `query`, `series`.
+//! The command line: `btcdmon live`, `replay`, `messages`, `query`, `series`, `doctor`, `config`.
 
 mod args;
+mod config;
+mod doctor;
+mod live;
+mod live_args;
 mod query;
 mod replay;
 mod series;
+mod settings;
 mod sink_args;
 
-use clap::Parser;
+use crate::config::{self as configuration, File};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use args::{Cli, Command};
@@ -17,21 +25,59 @@ const FAILURE: u8 = 1;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match &cli.command {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let result = parse(&arguments).and_then(|given| match &given.cli.command {
+        Command::Live(args) => live::run(args, &given, &arguments),
         Command::Replay(args) => replay::replay(args),
         Command::Messages(args) => replay::messages(args),
         Command::Query(args) => query::run(args),
         Command::Series(args) => series::run(args),
-    };
+        Command::Doctor(args) => doctor::run(args),
+        Command::Config(args) => config::run(args, &given),
+    });
     match result {
         Ok(code) => code,
         Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("btcdmon: {}", chain(&e));
-            ExitCode::from(FAILURE)
-        }
+        Err(e) => match e.downcast::<clap::Error>() {
+            Ok(usage) => usage.exit(),
+            Err(e) => {
+                eprintln!("btcdmon: {}", chain(&e));
+                ExitCode::from(FAILURE)
+            }
+        },
     }
+}
+
+/// A command line together with what stands behind it.
+struct Given {
+    cli: Cli,
+    matches: ArgMatches,
+    /// The commands, with environment and file as defaults.
+    command: clap::Command,
+    file: File,
+    /// Where the configuration was read.
+    path: Option<PathBuf>,
+}
+
+/// Parses the arguments over the environment over the configuration.
+fn parse(arguments: &[OsString]) -> anyhow::Result<Given> {
+    let command = configuration::with_environment(Cli::command());
+    let path = configuration::path(arguments);
+    let file = match &path {
+        None => File::default(),
+        Some((path, asked_for)) => match File::read(path, &command) {
+            Err(configuration::ConfigError::Read { source, .. })
+                if !asked_for && source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                File::default()
+            }
+            other => other?,
+        },
+    };
+    let command = configuration::with_file(command, &file);
+    let matches = command.clone().try_get_matches_from(arguments)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    Ok(Given { cli, matches, command, file, path: path.map(|(path, _)| path) })
 }
 
 /// An error and its causes on one line, without saying anything twice.

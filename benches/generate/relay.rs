@@ -108,17 +108,24 @@ struct Relay {
     /// Number of the first in `txs`.
     oldest: u64,
     writer: TxWriter,
+    /// Mean time between two replaced connections, s.
+    churn: f64,
 }
 
 /// Writes a capture of about `size` bytes.
 pub fn write(path: &Path, size: u64) -> Result<()> {
+    write_with_churn(path, size, CHURN)
+}
+
+/// The same, with a connection replaced every `churn` seconds on average.
+pub fn write_with_churn(path: &Path, size: u64, churn: f64) -> Result<()> {
     let mut rng = Rng::new(0x7265_6c61_7900);
     let peer =
         |rng: &mut Rng| Peer { link: None, turn: 0, rtt: rng.range(8, 240) as f64 / 1e3, news: [vec![], vec![]] };
     let peers = (0..PEERS).map(|_| peer(&mut rng)).collect();
     let tap = Tap::create(path, super::START)?;
     let (events, txs, writer) = (BinaryHeap::new(), VecDeque::new(), TxWriter::default());
-    let mut relay = Relay { tap, rng, peers, events, scheduled: 0, txs, oldest: 0, writer };
+    let mut relay = Relay { tap, rng, peers, events, scheduled: 0, txs, oldest: 0, writer, churn };
     (0..PEERS).for_each(|n| relay.after(0.1 * n as f64, Event::Open(n)));
     relay.after(10.0, Event::New);
     relay.after(60.0, Event::Churn);
@@ -245,7 +252,7 @@ impl Relay {
 
     /// A peer goes, and soon another takes its place.
     fn churn(&mut self) -> Result<()> {
-        self.about(CHURN, Event::Churn);
+        self.about(self.churn, Event::Churn);
         let n = self.rng.range(0, PEERS as u64 - 1) as usize;
         let first = self.rng.range(0, 1) as usize;
         if let Some(mut link) = self.peers[n].link.take() {

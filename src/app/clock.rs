@@ -1,13 +1,15 @@
 //! The clock of a capture: ticks, one a second, at positions in the stream of frames.
 //!
 //! Times in a capture may be out of order, and a damaged or hostile file may
-//! claim any time. A frame more than a day away from the others moves the
-//! clock only when the next two agree with it.
+//! claim any time. A frame more than a day ahead of the others, or more than
+//! ten seconds behind them, moves the clock only when the next two agree with it.
 
 use crate::time::{SECOND, Timestamp};
 
 /// A jump by more than this is believed only when several frames agree, ns.
 const JUMP: i64 = 86_400 * SECOND;
+/// The same backwards, ns: frames are out of order by less, so the machine's clock was set back.
+const BACK: i64 = 10 * SECOND;
 /// A longer silence than this is one tick, ns: nodes ping every two minutes, and a file may claim any times.
 const SILENCE: i64 = 150 * SECOND;
 /// Frames that must agree.
@@ -60,7 +62,7 @@ impl CaptureClock {
             self.start(time);
             return NO_TICKS;
         };
-        if time.since(now).saturating_abs() > JUMP {
+        if time.since(now) > JUMP || now.since(time) > BACK {
             return self.far(time);
         }
         self.jump = None;
@@ -161,6 +163,21 @@ mod tests {
         }
         assert_eq!(ticks(&mut c, 8.0), [8]);
         assert_eq!(c.steps(), 2);
+    }
+
+    #[test]
+    fn a_clock_set_back_by_minutes_goes_on_from_there() {
+        let mut c = CaptureClock::default();
+        ticks(&mut c, 1000.0);
+        // Frames of another file or interface that lag behind move nothing.
+        assert_eq!(ticks(&mut c, 995.0), NONE);
+        assert_eq!(ticks(&mut c, 900.0), NONE);
+        assert_eq!(ticks(&mut c, 1001.0), [1001]);
+        assert_eq!(c.steps(), 0);
+        for s in [900.2, 900.4, 900.6] {
+            assert_eq!(ticks(&mut c, s), NONE);
+        }
+        assert_eq!((c.steps(), ticks(&mut c, 901.0)), (1, vec![901]));
     }
 
     #[test]

@@ -5,20 +5,33 @@
 //! then the same on several: [`batch`] (what travels), [`epoch`] (the lock-step
 //! over the channels of [`fabric`]), [`merge`] (back into the order of the
 //! capture), [`threads`]; [`stage`] is either; [`outlets`] takes the points to the
-//! sinks. [`run`] is a replay from files to results, [`messages`] what `btcdmon messages` prints.
+//! sinks. [`run`] is a replay from files to results, [`messages`] what `btcdmon messages`
+//! prints. [`live`] is a run on network interfaces, with [`privileges`] and [`sandbox`]
+//! (what it gives up), [`board`] (what it tells), [`keeper`] and [`keep`] (what it stores).
 
 pub mod batch;
+pub mod board;
 pub mod clock;
 pub mod dispatch;
+pub mod doctor;
 pub mod epoch;
 pub mod fabric;
 pub mod inline;
+pub mod keep;
+pub mod keeper;
+pub mod live;
+pub mod log;
 pub mod merge;
 pub mod messages;
 pub mod outlets;
+pub mod privileges;
 pub mod progress;
 pub mod run;
+pub mod sandbox;
+mod seccomp;
 pub mod shutdown;
+pub mod signals;
 pub mod stage;
+pub mod status_line;
 pub mod threads;
 pub mod worker;

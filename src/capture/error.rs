@@ -92,6 +92,56 @@ pub enum CaptureError {
         /// What libpcap said.
         message: String,
     },
+    /// libpcap does not list the interfaces.
+    #[error("cannot list the network interfaces: {message}")]
+    Interfaces {
+        /// What libpcap said.
+        message: String,
+    },
+    /// There is no interface of this name.
+    #[error("there is no network interface `{interface}`; there are: {known}")]
+    NoSuchInterface {
+        /// The name.
+        interface: String,
+        /// The names there are.
+        known: String,
+    },
+    /// None was named, and there is no default route to go by.
+    #[error("this host has no default route; name the interface to capture on with -i: {known}")]
+    NoDefaultInterface {
+        /// The names there are.
+        known: String,
+    },
+    /// The process may not capture.
+    #[error(
+        "no right to capture on {interface}; run it as root, or give the program the right with: sudo setcap cap_net_raw+ep {}, or run it by its systemd unit (deploy/systemd)",
+        program()
+    )]
+    NoRight {
+        /// The interface.
+        interface: String,
+    },
+    /// The interface cannot be captured on.
+    #[error("cannot capture on {interface}: {message}")]
+    Device {
+        /// The interface.
+        interface: String,
+        /// What libpcap or the system said.
+        message: String,
+    },
+    /// No interface is left.
+    #[error("{interface}: nothing is left to capture on ({message}); start again when the interface is back")]
+    Gone {
+        /// The interfaces.
+        interface: String,
+        /// What libpcap said.
+        message: String,
+    },
+}
+
+/// This program's own file, for `setcap`.
+fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "btcdmon".to_owned(), |p| shown(&p))
 }
 
 impl CaptureError {

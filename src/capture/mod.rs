@@ -1,21 +1,26 @@
-//! Where frames come from: capture files, standard input (and live devices).
+//! Where frames come from: capture files, standard input, network interfaces.
 //!
-//! A source hands out one [`Frame`] at a time, borrowed from its own buffer.
+//! A source of files hands out one [`Frame`] at a time, borrowed from its own buffer.
 //! It never sleeps and knows no clock: at the end of what there is now it
 //! returns `Ok(None)`, and may be asked again (a file that still grows).
-
 //!
 //! Reading order: `window` (bytes), `pcap` and `pcapng` (records), `open`
-//! (what a file is), `replay` (several files as one stream).
+//! (what a file is), `replay` (several files as one stream); [`device`], [`live`] with `merge`
+//! (network interfaces), [`rotate`] (what was seen live, kept as pcapng).
 
+pub mod device;
 mod error;
+pub mod expression;
 mod filter;
+pub mod live;
+mod merge;
 mod note;
 mod open;
 mod pcap;
 mod pcapng;
 mod replay;
 mod resolution;
+pub mod rotate;
 mod scripted;
 mod walk;
 mod window;
@@ -25,6 +30,7 @@ pub mod write;
 mod tests;
 
 pub use error::{CaptureError, Place};
+pub use live::{Live, LiveOptions};
 pub use note::{CaptureNote, Dropped};
 pub use replay::{Options, Replay};
 pub use scripted::Scripted;

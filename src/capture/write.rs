@@ -120,6 +120,11 @@ impl<W: Write> PcapNgWriter<W> {
         Ok(writer)
     }
 
+    /// Blocks only, little-endian: a section was begun elsewhere.
+    pub(super) fn bare(out: W) -> Self {
+        Self { out, order: ByteOrder::Little, interfaces: Vec::new() }
+    }
+
     /// Starts a section: the interfaces are described anew.
     pub fn section(&mut self, order: ByteOrder) -> io::Result<()> {
         self.order = order;

@@ -1,5 +1,6 @@
 //! Options and their help texts.
 
+use super::live_args::{DoctorArgs, LiveArgs};
 use super::sink_args::SinkArgs;
 use crate::app::messages::Format;
 use crate::flow::Checksums;
@@ -18,10 +19,15 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// The configuration; /etc/btcdmon/btcdmon.toml if that is there. `btcdmon config` shows what it may hold.
+    #[arg(long, value_name = "FILE", global = true, env = "BTCDMON_CONFIG")]
+    pub config: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  sudo btcdmon live                               watch the node of this host
   btcdmon replay node.pcapng                      what a capture shows, in one page
   btcdmon replay --store node.db captures/        a folder of rotated captures into a store
   btcdmon messages node.pcap -c tx,inv            each message, one JSON object a line
@@ -33,6 +39,8 @@ Exit status: 0 done, 1 error or damaged input, 2 wrong usage, 130 interrupted tw
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Watch network interfaces: a store of the series, for months.
+    Live(LiveArgs),
     /// Replay captures: a summary, JSON, a store of the series.
     Replay(ReplayArgs),
     /// List every Bitcoin message of captures, one a line.
@@ -41,16 +49,15 @@ pub enum Command {
     Query(QueryArgs),
     /// Explain the series and their columns.
     Series(SeriesArgs),
+    /// Look whether everything is right for a live capture, and say what to do if not.
+    Doctor(DoctorArgs),
+    /// Show the configuration in force, or every option there is.
+    Config(ConfigArgs),
 }
 
-/// What to read and how.
+/// Whom to watch, and how closely.
 #[derive(Debug, Args)]
-pub struct InputArgs {
-    /// Captures: pcap or pcapng, plain, gzip or zstd; folders of them; `-` for standard input. Several
-    /// are read as one stream in the order of time.
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-
+pub struct WatchArgs {
     /// A watched node, as `[name=]ADDRESS[:PORT][,ADDRESS…]`; may be given several times. Without it
     /// nodes are found: the endpoint that most Bitcoin connections share, then that of those left, and so on.
     #[arg(long, value_name = "NODE", env = "BTCDMON_NODE")]
@@ -66,14 +73,6 @@ pub struct InputArgs {
     #[arg(long, value_name = "MAGIC")]
     pub magic: Vec<Network>,
 
-    /// Keep only frames that match this expression, as tcpdump has it.
-    #[arg(short, long, value_name = "BPF")]
-    pub filter: Option<String>,
-
-    /// Go on when the (newest) file grows, until interrupted.
-    #[arg(long)]
-    pub follow: bool,
-
     /// TCP checksums: `auto` ignores segments with a wrong one unless the host computes checksums in
     /// hardware, `on` always, `off` never.
     #[arg(long, value_name = "MODE", default_value = "auto")]
@@ -87,6 +86,27 @@ pub struct InputArgs {
     /// on one thread. The results are the same. Without it: one less than there are cores, at least 1.
     #[arg(long, value_name = "N", env = "BTCDMON_WORKERS", value_parser = clap::value_parser!(u8).range(..=32))]
     pub workers: Option<u8>,
+}
+
+/// What to read and how.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// Captures: pcap or pcapng, plain, gzip or zstd; folders of them; `-` for standard input. Several
+    /// are read as one stream in the order of time.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// Whom to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+
+    /// Keep only frames that match this expression, as tcpdump has it.
+    #[arg(short, long, value_name = "BPF")]
+    pub filter: Option<String>,
+
+    /// Go on when the (newest) file grows, until interrupted.
+    #[arg(long)]
+    pub follow: bool,
 
     /// No progress bar.
     #[arg(short, long)]
@@ -187,12 +207,24 @@ pub struct SeriesArgs {
     pub markdown: bool,
 }
 
+/// `btcdmon config`
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Only the options of this command.
+    pub command: Option<String>,
+
+    /// Every option as Markdown: the text of docs/config.md.
+    #[arg(long)]
+    pub markdown: bool,
+}
+
 /// Shortest interval, ns: the capture's clock ticks once a second.
 const SHORTEST: i64 = crate::time::SECOND;
 /// Longest interval, ns.
 const LONGEST: i64 = 86_400 * crate::time::SECOND;
 
-fn interval(text: &str) -> Result<i64, String> {
+/// A length of time in whole seconds, ns.
+pub(super) fn interval(text: &str) -> Result<i64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = crate::sink::rewrite::unit(&text[digits.len()..]);
     let length = digits.parse::<i64>().ok().zip(unit).and_then(|(n, u)| n.checked_mul(u));

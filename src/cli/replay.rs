@@ -2,79 +2,32 @@
 
 use super::FAILURE;
 use super::args::{InputArgs, MessagesArgs, ReplayArgs};
-use crate::app::batch::BatchLimits;
+use super::settings::{host_name, settings};
 use crate::app::run::{self, Job, Listing, Outcome};
 use crate::app::shutdown::Shutdown;
-use crate::app::stage::{Settings, default_workers};
 use crate::capture::Options;
-use crate::flow::Limits;
-use crate::flow::key::KeyHasher;
-use crate::flow::partition::PARTITIONS;
-use crate::message::network::Network;
-use crate::message::transport::Magics;
 use crate::node::view::{LEARN_FILES, LEARN_WATCHED};
-use crate::node::{Config, NodeSpec};
 use crate::sink::{SinkConfig, summary};
 use crate::time::SECOND;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// Bytes buffered before standard output.
 const BUFFER: usize = 64 * 1024;
 
 fn job(input: &InputArgs, interval: i64) -> Result<Job> {
-    check_nodes(&input.node)?;
-    // A node given with its port listens there (it decides roles, and where v2 is looked for).
-    let given = input.node.iter().flat_map(|n| &n.addresses).filter_map(|a| a.port);
-    let named = Network::NAMED.iter().filter_map(|n| n.default_port());
-    let mut ports: Vec<u16> = named.chain(input.port.iter().copied()).chain(given).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    let ports: Arc<[u16]> = ports.into();
-    let magics: Vec<_> = input.magic.iter().map(|n| n.magic()).collect();
-    let limits = Limits { conversations: input.max_connections as usize / PARTITIONS, ..Limits::default() };
     let watched = input.follow || input.files.iter().any(|f| f.as_os_str() == "-");
-    let learn = if watched { LEARN_WATCHED } else { LEARN_FILES };
     Ok(Job {
         files: input.files.clone(),
         capture: Options { follow: input.follow, filter: input.filter.clone() },
-        settings: Settings {
-            ports: Arc::clone(&ports),
-            magics: Magics::new(&magics),
-            digests: true,
-            checksums: input.checksums,
-            limits,
-            node: Config { nodes: input.node.clone(), interval, ports, learn },
-            workers: input.workers.map_or_else(default_workers, usize::from),
-            batches: BatchLimits::default(),
-            hasher: KeyHasher::fixed(),
-        },
+        settings: settings(&input.watch, interval, if watched { LEARN_WATCHED } else { LEARN_FILES })?,
         sinks: Vec::new(),
         sensor: String::new(),
         watched,
         quiet: input.quiet,
     })
-}
-
-/// Two nodes of one name would overwrite each other's points, two at one address each other's connections.
-fn check_nodes(nodes: &[NodeSpec]) -> Result<()> {
-    for (i, node) in nodes.iter().enumerate() {
-        for other in &nodes[..i] {
-            if node.name.is_some() && node.name == other.name {
-                bail!(
-                    "--node: two nodes are named `{}`; one node with several addresses is NAME=ADDRESS,ADDRESS",
-                    node.name.as_deref().unwrap_or_default()
-                );
-            }
-            if let Some(a) = node.addresses.iter().find(|a| other.addresses.contains(a)) {
-                bail!("--node: two nodes have the address {}", a.ip);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Damage and oddities of the input go to standard error; they decide the exit status.
@@ -141,11 +94,4 @@ pub fn messages(args: &MessagesArgs) -> Result<ExitCode> {
     let listing = Listing { out, format: args.format, commands: args.command.clone() };
     let outcome = run::replay(&job, Some(listing), &Shutdown::listen())?;
     Ok(conclude(&outcome))
-}
-
-/// The host's name, as the kernel has it.
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "sensor".to_owned() } else { name.to_owned() }
 }

@@ -37,4 +37,5 @@ pub mod watch;
 pub use output::{Direction, Output, SeenEstimate, SeenMessage};
 pub use report::Report;
 pub use spec::NodeSpec;
+pub use view::status::{NodeStatus, Status};
 pub use view::{Config, View};

@@ -165,6 +165,11 @@ impl Node {
         add(&mut self.sent, sent);
     }
 
+    /// Messages since the start, the running interval included.
+    pub fn messages_in_all(&self) -> u64 {
+        self.messages.iter().chain(&self.interval).map(|m| m.count.iter().sum::<u64>()).sum()
+    }
+
     /// Replaces what a connection adds to the gauges.
     pub fn recount(&mut self, before: &Gauges, after: &Gauges) {
         let g = &mut self.gauges;

@@ -403,6 +403,10 @@ impl View {
         let length = self.config.interval;
         let end = *self.interval_end.get_or_insert(time.plus(length - 1).floor(length));
         if time < end {
+            // The clock was set back: the running interval ends at the next border from here.
+            if end.since(time) > length {
+                self.interval_end = Some(time.floor(length).plus(length));
+            }
             return;
         }
         if let Some(counters) = counters {
@@ -435,6 +439,7 @@ impl View {
 
 mod ends;
 mod estimates;
+pub mod status;
 
 #[cfg(test)]
 #[path = "view_tests.rs"]

@@ -5,6 +5,7 @@ use super::*;
 use crate::message::network::Network;
 use crate::flow::Side;
 use crate::flow::handler::RoleEvidence;
+use crate::message::network::Network;
 use crate::message::version::{Endpoint, Version};
 use crate::node::watch::tests::connection;
 use crate::series::{SERIES, Value};

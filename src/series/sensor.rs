@@ -27,7 +27,12 @@ const FIXED: [Column; 8] = [
     integer("kernel_drops", Exact, "frames", "Frames that the capturing system dropped, as far as the capture tells."),
     integer("connections", Exact, "connections", "TCP conversations known now, of any protocol."),
     integer("held_bytes", Exact, "bytes", "Bytes held back now beyond holes in streams, overhead included."),
-    integer("clock_steps", Exact, "steps", "Times at which the capture's clock jumped by more than a day."),
+    integer(
+        "clock_steps",
+        Exact,
+        "steps",
+        "Times at which the capture's clock jumped by more than a day, or back by more than 10 s.",
+    ),
 ];
 
 const WIDTH: usize = FIXED.len()

@@ -114,6 +114,12 @@ impl StoreError {
                 Self::Locked { path, who: "another program is writing to the store" }
             }
             Some(ErrorCode::DiskFull) => Self::Full(path),
+            // The index of the log lies in memory that the file system must back: no room for it.
+            Some(ErrorCode::SystemIoFailure)
+                if source.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE) =>
+            {
+                Self::Full(path)
+            }
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Self::ReadOnly { path, why }
             }

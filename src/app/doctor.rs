@@ -1,0 +1,242 @@
+//! `btcdmon doctor`: looks at everything a live capture depends on, and says what to do.
+
+use super::live::node_here;
+use super::log::wall;
+use super::stage::{Consumer, Settings, Stages};
+use crate::capture::{Live, LiveOptions, device};
+use crate::node::report::NodeReport;
+use crate::node::{Output, Report, SeenMessage};
+use crate::series::Point;
+use crate::sink::summary::{bytes, number};
+use crate::time::SECOND;
+use anyhow::Result;
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{AccessFlags, access};
+use std::fmt::Display;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Less free space than this is told.
+const SPACE: u64 = 1 << 30;
+/// A frame's time further from the clock than this is told, ns. The ring hands frames over within 10 ms.
+const CLOCK: i64 = 2 * SECOND;
+/// Signs of a program that keeps the clock right.
+const CLOCK_KEEPERS: [&str; 5] = [
+    "/run/systemd/timesync/synchronized",
+    "/run/chrony/chronyd.pid",
+    "/run/chronyd.pid",
+    "/run/ntpd.pid",
+    "/run/openntpd.pid",
+];
+
+/// What to look at.
+pub struct Examination {
+    /// What would be captured.
+    pub capture: LiveOptions,
+    /// What the stages need to know.
+    pub settings: Settings,
+    /// The store that would be written.
+    pub store: PathBuf,
+    /// How long to wait for Bitcoin packets.
+    pub wait: Duration,
+}
+
+/// Lines as they come, and whether one of them was bad.
+struct Findings {
+    well: bool,
+}
+
+impl Findings {
+    fn say(&mut self, mark: &str, what: &str, text: &impl Display) -> Result<()> {
+        self.well &= mark != "FAIL";
+        // Each line as soon as it is known: the capture takes a while.
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{mark:<5} {what:<11} {text}")?;
+        Ok(out.flush()?)
+    }
+
+    fn ok(&mut self, what: &str, text: &impl Display) -> Result<()> {
+        self.say("ok", what, text)
+    }
+
+    fn warn(&mut self, what: &str, text: &impl Display) -> Result<()> {
+        self.say("warn", what, text)
+    }
+
+    fn fail(&mut self, what: &str, text: &impl Display) -> Result<()> {
+        self.say("FAIL", what, text)
+    }
+}
+
+/// Looks at everything; whether all is well.
+pub fn examine(e: &Examination) -> Result<bool> {
+    let mut found = Findings { well: true };
+    match Live::open(&e.capture) {
+        Ok(live) => {
+            interfaces(&mut found, &live)?;
+            found.ok("rights", &"the capture can be opened")?;
+            packets(&mut found, e, live)?;
+        }
+        Err(error) => found.fail("capture", &error)?,
+    }
+    clock_keeper(&mut found)?;
+    disk(&mut found, &e.store)?;
+    Ok(found.well)
+}
+
+fn interfaces(found: &mut Findings, live: &Live) -> Result<()> {
+    let all = device::interfaces()?;
+    for (name, _) in live.inputs() {
+        let Some(i) = all.iter().find(|i| i.name == name) else {
+            found.ok("interface", &format!("{name}: all interfaces"))?;
+            continue;
+        };
+        let addresses: Vec<String> = i.addresses.iter().map(ToString::to_string).collect();
+        let addresses = if addresses.is_empty() { "no address".to_owned() } else { addresses.join(", ") };
+        if i.up {
+            found.ok("interface", &format!("{name}: up, {addresses}"))?;
+        } else {
+            found.fail("interface", &format!("{name} is down; bring it up with: ip link set {name} up"))?;
+        }
+    }
+    Ok(())
+}
+
+struct Nothing;
+
+impl Consumer for Nothing {}
+
+impl Output for Nothing {
+    fn message(&mut self, _: &SeenMessage<'_>) {}
+    fn point(&mut self, _: Point) {}
+    fn interval(&mut self, _: Vec<Point>) {}
+}
+
+/// What a while of capturing showed.
+#[derive(Default)]
+struct Seen {
+    frames: u64,
+    /// Largest frame beyond what its interface may send, and on which.
+    larger: Option<(u32, u32)>,
+    /// Largest distance of a frame's time from the clock, ns.
+    off: i64,
+}
+
+fn packets(found: &mut Findings, e: &Examination, mut live: Live) -> Result<()> {
+    let names: Vec<String> = live.inputs().map(|(name, _)| name.to_owned()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mtus: Vec<Option<u32>> = names.iter().map(|name| device::mtu(name)).collect();
+    let mut settings = e.settings.clone();
+    if settings.node.nodes.is_empty() {
+        let here = node_here(&names, &settings.ports);
+        match &here {
+            Some(_) => found.ok("node", &"a node runs on this host")?,
+            None => found.warn("node", &"no single node runs on this host: on a mirror port that is right; it will be found by its traffic, or named with --node")?,
+        }
+        settings.node.nodes.extend(here);
+    }
+    let (mut stages, mut seen) = (Stages::new(&settings, Nothing)?, Seen::default());
+    let start = Instant::now();
+    while start.elapsed() < e.wait {
+        live.wait(Duration::from_millis(100))?;
+        let (now, dropped) = (wall(), live.dropped());
+        live.read(now, &mut |frame| {
+            seen.frames += 1;
+            seen.off = seen.off.max(now.since(frame.time).saturating_abs());
+            // Ethernet with two VLAN tags; larger frames were not on the wire like that.
+            let most = mtus.get(frame.interface as usize).copied().flatten().map(|m| m + 22);
+            if most.is_some_and(|most| frame.wire_len > most && seen.larger.is_none_or(|(n, _)| n < frame.wire_len)) {
+                seen.larger = Some((frame.wire_len, frame.interface));
+            }
+            stages.frame(frame, dropped);
+        })?;
+    }
+    let dropped = live.count_drops();
+    let report = stages.finish(dropped)?.report;
+    bitcoin(found, e, &seen, &report)?;
+    if let Some((size, interface)) = seen.larger {
+        let name = names.get(interface as usize).unwrap_or(&"?");
+        found.ok("offloads", &format!("{name} shows segments of up to {} bytes (GRO, TSO): they are read as they are; checksums that the card fills in are not looked at", number(u64::from(size))))?;
+    } else if seen.frames > 0 {
+        found.ok("offloads", &"no segment larger than on the wire")?;
+    }
+    if seen.off > CLOCK {
+        found.warn(
+            "clock",
+            &format!("the times of packets are up to {:.1} s from this machine's clock", seen.off as f64 / 1e9),
+        )?;
+    } else if seen.frames > 0 {
+        found.ok("clock", &"the times of packets agree with this machine's clock")?;
+    }
+    match dropped.system + dropped.interface {
+        0 => found.ok("drops", &"none"),
+        n => found.warn("drops", &format!("{} packets were dropped; give the ring more with --buffer", number(n))),
+    }
+}
+
+fn bitcoin(found: &mut Findings, e: &Examination, seen: &Seen, report: &Report) -> Result<()> {
+    let carried = |n: &NodeReport, name: &str| {
+        n.transports.get(name).map_or((0, 0), |t| (t.connections, t.packets_recv + t.packets_sent))
+    };
+    let sum = |name| report.nodes.iter().map(|n| carried(n, name)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    let (v1, v2, open) = (sum("v1"), sum("v2"), sum("unknown"));
+    let (connections, packets) = (v1.0 + v2.0 + open.0, v1.1 + v2.1 + open.1);
+    if packets == 0 {
+        let text = match seen.frames {
+            0 => format!(
+                "no packet at all in {} s: is this the node's interface (-i), does the mirror send, is the port right (--port)?",
+                e.wait.as_secs()
+            ),
+            n => format!(
+                "{} packets in {} s, but no Bitcoin connection of a node among them: name the node with --node, its port with --port",
+                number(n),
+                e.wait.as_secs()
+            ),
+        };
+        return found.fail("bitcoin", &text);
+    }
+    let nodes: Vec<&str> = report.nodes.iter().map(|n| n.node.as_str()).collect();
+    found
+        .ok("bitcoin", &format!("{} packets of {connections} connections of {}", number(packets), nodes.join(", ")))?;
+    let share = (100 * v2.0).checked_div(v1.0 + v2.0).unwrap_or(0);
+    if v1.0 + v2.0 == 0 {
+        found.warn("readable", &"nothing was said yet that tells plain connections from encrypted ones")
+    } else if v2.0 == 0 {
+        found.ok("readable", &"all connections are plain (v1): every message is seen")
+    } else {
+        found.warn("readable", &format!("{share} % of the connections are encrypted (v2, BIP 324): of those only sizes and times are seen; to see all, set v2transport=0 in the node's bitcoin.conf (btcd: leave out --v2transport)"))
+    }
+}
+
+fn clock_keeper(found: &mut Findings) -> Result<()> {
+    if CLOCK_KEEPERS.iter().any(|path| std::fs::exists(path).unwrap_or(false)) {
+        found.ok("time", &"the clock is kept right by the network (NTP)")
+    } else {
+        found.warn("time", &"no program that keeps the clock right was found (systemd-timesyncd, chrony, ntpd); times of blocks and peers are as good as the clock")
+    }
+}
+
+fn disk(found: &mut Findings, store: &Path) -> Result<()> {
+    let folder = store.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A folder that is still to be made lies in the nearest one that is there.
+    let there = folder.ancestors().find(|a| a.is_dir()).unwrap_or(Path::new("/"));
+    if access(there, AccessFlags::W_OK).is_err() {
+        return found.fail(
+            "disk",
+            &format!("this user may not write into {}; name another store with --store", there.display()),
+        );
+    }
+    let space = statvfs(there).map(|s| s.blocks_available().saturating_mul(s.fragment_size()));
+    let size = std::fs::metadata(store).map_or(0, |m| m.len());
+    match space {
+        Err(e) => found.warn("disk", &format!("{}: free space is not known: {}", there.display(), e.desc())),
+        Ok(free) if free < SPACE => found.warn(
+            "disk",
+            &format!("{} free for {}; a busy node fills some 100 MB a day", bytes(free), store.display()),
+        ),
+        Ok(free) => {
+            found.ok("disk", &format!("{} free, the store {} has {}", bytes(free), store.display(), bytes(size)))
+        }
+    }
+}

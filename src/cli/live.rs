@@ -1,0 +1,121 @@
+//! `btcdmon live`
+
+use super::live_args::{CaptureArgs, LiveArgs};
+use super::settings::{host_name, ports, settings};
+use super::{Command, Given, parse};
+use crate::app::live::{self, Job, Reloaded};
+use crate::app::privileges;
+use crate::capture::LiveOptions;
+use crate::capture::expression::expression;
+use crate::capture::rotate::RotateOptions;
+use crate::flow::key::KeyHasher;
+use crate::node::view::LEARN_WATCHED;
+use crate::sink::summary;
+use anyhow::{Context as _, Result, bail};
+use clap::ArgMatches;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The store's file in its folder.
+const STORE: &str = "btcdmon.db";
+/// Options that are taken over while it runs.
+const RELOADED: [&str; 3] = ["filter", "rotate", "keep"];
+
+/// Captures until it is told to end.
+pub fn run(args: &LiveArgs, given: &Given, arguments: &[OsString]) -> Result<ExitCode> {
+    if args.no_store && args.store.is_some() {
+        bail!("--store and --no-store contradict each other; leave one out");
+    }
+    if args.write.is_none() && (args.rotate.is_some() || args.keep.is_some()) {
+        bail!("--rotate and --keep are about files of kept frames; name the first with --write FILE");
+    }
+    let sensor = args.sensor.clone().unwrap_or_else(host_name);
+    let store = match (&args.store, args.no_store) {
+        (_, true) => None,
+        (Some(path), _) => Some(path.clone()),
+        (None, _) => Some(default_folder()?.join(STORE)),
+    };
+    let mut settings = settings(&args.watch, args.interval, LEARN_WATCHED)?;
+    // Whoever sends to the node must not know which conversations share a place.
+    settings.hasher = KeyHasher::random();
+    let job = Job {
+        capture: options(&args.capture, &ports(&args.watch)),
+        settings,
+        own_folder: args.store.is_none(),
+        store: store.map(|path| (path, sensor)),
+        write: args.write.clone().map(|path| RotateOptions { path, size: args.rotate, keep: args.keep }),
+        duration: args.duration.map(|ns| Duration::from_nanos(ns as u64)),
+        user: args.user.clone(),
+        sandbox: !args.no_sandbox,
+        readable: given.path.iter().cloned().collect(),
+        quiet: args.quiet,
+        log_every: Duration::from_nanos(args.log_interval as u64),
+    };
+    let mut now = given.matches.subcommand_matches("live").cloned().unwrap_or_default();
+    let report = live::run(job, &mut || reload(arguments, &mut now))?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &report)?;
+        writeln!(out)?;
+    } else if out.is_terminal() && !args.quiet {
+        let style = summary::Style { colour: std::env::var_os("NO_COLOR").is_none() };
+        summary::print(&mut out, &report, 0, style)?;
+    }
+    out.flush().context("cannot write the summary")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What to capture.
+pub fn options(args: &CaptureArgs, ports: &[u16]) -> LiveOptions {
+    LiveOptions {
+        interfaces: args.interface.clone(),
+        filter: args.filter.clone().unwrap_or_else(|| expression(ports)),
+        buffer: args.buffer as u32,
+        promiscuous: !args.no_promiscuous,
+    }
+}
+
+/// Where a program like this keeps its data.
+pub fn default_folder() -> Result<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    // systemd separates several by colons.
+    if let Some(first) = folder("STATE_DIRECTORY").and_then(|f| std::env::split_paths(&f).next()) {
+        return Ok(first);
+    }
+    if privileges::is_root() {
+        return Ok(PathBuf::from("/var/lib/btcdmon"));
+    }
+    let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
+    Ok(state.context("no folder for the store is known here; name the store with --store FILE")?.join("btcdmon"))
+}
+
+/// Reads everything again; says what changed, and what needs a new start.
+fn reload(arguments: &[OsString], now: &mut ArgMatches) -> Result<Reloaded> {
+    let given = parse(arguments).map_err(|e| anyhow::anyhow!("{}", super::chain(&e)))?;
+    let Command::Live(args) = &given.cli.command else { bail!("the command line is another one now") };
+    let new = given.matches.subcommand_matches("live").cloned().unwrap_or_default();
+    let mut said = vec!["configuration read again".to_owned()];
+    for id in new.ids().map(clap::Id::as_str).chain(now.ids().map(clap::Id::as_str)) {
+        let raw = |m: &ArgMatches| {
+            m.try_get_raw(id).ok().flatten().map(|v| v.map(std::ffi::OsStr::to_owned).collect::<Vec<_>>())
+        };
+        if raw(&new) != raw(now) {
+            let name = id.replace('_', "-");
+            let line = if RELOADED.contains(&id) {
+                format!("{name} is changed")
+            } else {
+                format!("{name} is another one in the configuration; it changes at the next start")
+            };
+            if !said.contains(&line) {
+                said.push(line);
+            }
+        }
+    }
+    let filter = options(&args.capture, &ports(&args.watch)).filter;
+    let (size, keep) = (args.rotate, args.keep);
+    *now = new;
+    Ok(Reloaded { filter, size, keep, said })
+}

@@ -1,0 +1,81 @@
+"""Configuration: errors with their line, layers, SIGHUP."""
+
+import glob
+import os
+import signal
+import subprocess
+import time
+
+from net import enter
+from rights import two
+from sensor import Sensor, equal, folder, plain_capture, send, wait_for
+
+
+def test_config_errors_and_layers(program, network, work):
+    path = os.path.join(work, "btcdmon.toml")
+
+    def shown(text, *command, **variables):
+        with open(path, "w") as file:
+            file.write(text)
+        return subprocess.run([program, "--config", path, *command], capture_output=True, text=True,
+                              env={**os.environ, **variables})
+
+    done = shown("[live]\nbufer = '1M'\n", "live")
+    equal("status", done.returncode, 1)
+    equal("error", done.stderr, f"btcdmon: {path}:2: unknown key `bufer` in [live]; did you mean `buffer`?\n")
+    done = shown("[live]\nbuffer = '3 loaves'\n", "live")
+    assert f"{path}:2: bad value 3 loaves for `buffer`" in done.stderr and done.returncode == 1, done.stderr
+    done = shown("[live]\nbuffer = '2M'\nquiet = true\n", "config", "live", BTCDMON_KEEP="3", BTCDMON_BUFFER="4M")
+    for line in ('buffer = "4M"  # from BTCDMON_BUFFER', f"quiet = true  # from {path}:3", 'keep = "3"  # from BTCDMON_KEEP'):
+        assert line in done.stdout.splitlines(), done.stdout + done.stderr
+    again = shown(done.stdout, "config", "live")
+    assert 'buffer = "4M"' in again.stdout, again.stdout + again.stderr
+
+
+def test_reload(program, network, work):
+    two(network)
+    files = folder(work, "files")
+    path, kept = os.path.join(work, "btcdmon.toml"), os.path.join(files, "kept.pcapng")
+
+    def write(more):
+        with open(path, "w") as file:
+            file.write(f'[live]\ninterface = ["eth0"]\nwrite = "{kept}"\n{more}')
+
+    write('filter = "tcp port 9"\n')
+    sensor = Sensor(program, network, work, "s", "b", "--config", path, "--json")
+    send("a", "eth0", plain_capture(work), "-t")
+    time.sleep(1)
+    write('filter = "tcp"\ninterval = "1m"\n')
+    sensor.process.send_signal(signal.SIGHUP)
+    sensor.said_soon("filter is changed")
+    sensor.said_soon("interval is another one in the configuration; it changes at the next start")
+    wait_for("another file", lambda: len(glob.glob(os.path.join(files, "kept*"))) == 2)
+    send("a", "eth0", plain_capture(work), "-t")
+    time.sleep(1)
+    write('filter = "tcp prot"\n')
+    sensor.process.send_signal(signal.SIGHUP)
+    sensor.said_soon("the filter stays: ")
+    write('filtre = "tcp"\n')
+    sensor.process.send_signal(signal.SIGHUP)
+    sensor.said_soon("nothing was reloaded: .*btcdmon.toml:4: unknown key `filtre`.*`filter`")
+    time.sleep(0.5)
+    equal("frames since the filter lets them through", sensor.stop()["capture"]["frames"], 2379)
+
+
+def test_doctor(program, network, work):
+    two(network)
+    network.ip("b", "address", "add", "10.88.0.2/24", "dev", "eth0")
+    store = os.path.join(work, "x.db")
+    done = subprocess.run(enter("b", program, "doctor", "-i", "eth0", "--wait", "1s", "--store", store),
+                          capture_output=True, text=True)
+    equal("status without packets", done.returncode, 1)
+    assert "FAIL  bitcoin     no packet at all in 1 s" in done.stdout, done.stdout + done.stderr
+    sending = network.start("a", "tcpreplay", "-q", "-i", "eth0", "-x", "12", plain_capture(work),
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.run(enter("b", program, "doctor", "-i", "eth0", "--wait", "5s", "--store", store),
+                          capture_output=True, text=True)
+    sending.wait()
+    equal(f"status with packets\n{done.stdout}", done.returncode, 0)
+    for words in ("ok    interface   eth0: up, 10.88.0.2", "ok    rights", "ok    bitcoin", "10.88.0.2:18444",
+                  "% of the connections are encrypted", "v2transport=0", "ok    drops", "free, the store"):
+        assert words in done.stdout, f"{words}\n{done.stdout}{done.stderr}"

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# How fast may packets come before one is lost? Transaction relay by tcpreplay through a veth pair at rising rates, the
+# sensor and `tcpdump -w /dev/null` on the same interface: tests/load.sh PROGRAM [SECONDS]
+# Fails when the sensor loses packets at a rate at which tcpdump loses none. Root; about two minutes.
+set -euo pipefail
+program=$(readlink -f "$1") seconds=${2:-8}
+[ "$(id -u)" = 0 ] || { echo "SKIPPED: needs root (network namespaces)" >&2; exit 3; }
+cd "$(dirname "$0")/.."
+work=$(mktemp -d); chmod 755 "$work"
+leave() {
+  for ns in load-a load-b; do ip netns pids "btcdmon-$ns" 2>/dev/null | xargs -r kill -9 2>/dev/null || true; ip netns del "btcdmon-$ns" 2>/dev/null || true; done
+  rm -rf "$work"
+}
+trap leave EXIT
+capture=${LOAD_CAPTURE:-target/tmp/load-relay.pcap}
+if [ ! -e "$capture" ]; then
+  mkdir -p target/tmp
+  cargo bench --locked --quiet --bench traffic -- --mb 200 "$PWD/$capture.part" && mv "$capture.part" "$capture"
+fi
+for ns in a b; do ip netns add "btcdmon-load-$ns"; done
+ip -n btcdmon-load-a link add e0 type veth peer name e0 netns btcdmon-load-b
+for ns in a b; do ip -n "btcdmon-load-$ns" link set e0 up; done
+a=(ip netns exec btcdmon-load-a) b=(ip netns exec btcdmon-load-b)
+mkdir "$work/store"; chown nobody "$work/store"
+
+echo "$(nproc) cores, kernel $(uname -r), $(tcpreplay --version 2>&1 | sed -n 's/^tcpreplay version: \([^ ]*\).*/tcpreplay \1/p'); rings of 64 MiB; store with intervals of 10 s"
+printf '%12s %12s %12s %12s %14s %14s %10s\n' "asked Mbit/s" "sent Mbit/s" "packets/s" "packets" "tcpdump lost" "sensor lost" "sensor CPU"
+status=0
+for rate in 100 200 400 800 1600 3200 top; do
+  [ "$rate" = top ] && speed=--topspeed || speed=--mbps=$rate
+  "${b[@]}" "$program" live -i e0 --json --quiet --node 192.0.2.7,2001:db8::7 --store "$work/store/x.db" >"$work/sensor" 2>"$work/sensor.err" & sensor=$!
+  "${b[@]}" tcpdump -i e0 -n -s 0 -B 65536 -w /dev/null tcp >/dev/null 2>"$work/tcpdump" & tcpdump=$!
+  sleep 2
+  "${a[@]}" tcpreplay -q -K -i e0 $speed --loop 1000000 --duration "$seconds" "$capture" >"$work/tcpreplay" 2>&1 || { cat "$work/tcpreplay"; exit 1; }
+  sleep 1
+  used=$(awk '{ print ($14 + $15) / 100 }' "/proc/$sensor/stat")
+  kill -INT "$sensor" "$tcpdump"; wait "$sensor" || { cat "$work/sensor.err"; exit 1; }; wait "$tcpdump" || true
+  read -r packets mbits pps < <(awk '/^Actual:/ { n = $2 } /^Rated:/ { m = $4; p = $6 } END { print n, m, p }' "$work/tcpreplay")
+  theirs=$(awk '/dropped by kernel/ { print $1 }' "$work/tcpdump")
+  read -r ours seen < <(python3 -c 'import json,sys; c = json.load(open(sys.argv[1]))["capture"]; print(c["dropped"], c["frames"])' "$work/sensor")
+  printf '%12s %12s %12s %12s %14s %14s %9s%%\n' "$rate" "$mbits" "$pps" "$packets" "$theirs" "$ours" "$(python3 -c "print(round(100 * $used / $seconds))")"
+  [ "$((ours + seen))" = "$packets" ] || { echo "FAILED: $packets sent, $seen captured, $ours lost"; status=1; }
+  [ "$theirs" != 0 ] || [ "$ours" = 0 ] || { echo "FAILED: the sensor lost $ours packets where tcpdump lost none"; status=1; }
+done
+exit $status

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Does the sensor's memory stay flat? 20,000 packets/s of transaction relay with 50 connections replaced a second:
+# tests/soak.sh PROGRAM [MINUTES]. Prints a line a minute; fails when memory grows by more than 5 % (and 8 MiB) after
+# the first ten minutes (the first third of a shorter run). Root; an hour unless told otherwise.
+set -euo pipefail
+program=$(readlink -f "$1") minutes=${2:-60}
+[ "$(id -u)" = 0 ] || { echo "SKIPPED: needs root (network namespaces)" >&2; exit 3; }
+cd "$(dirname "$0")/.."
+work=$(mktemp -d); chmod 755 "$work"
+leave() {
+  for ns in soak-a soak-b; do ip netns pids "btcdmon-$ns" 2>/dev/null | xargs -r kill -9 2>/dev/null || true; ip netns del "btcdmon-$ns" 2>/dev/null || true; done
+  [ -n "${KEEP:-}" ] || rm -rf "$work"
+}
+trap leave EXIT
+PPS=20000
+# The generator has some 1,600 packets a second of its own time and more with churn, so that time passes faster here;
+# this mean makes 50 replaced connections a second at the rate above (the last line shows what it was).
+CHURN=${CHURN:-0.17}
+for ns in a b; do ip netns add "btcdmon-soak-$ns"; done
+ip -n btcdmon-soak-a link add e0 type veth peer name e0 netns btcdmon-soak-b
+for ns in a b; do ip -n "btcdmon-soak-$ns" link set e0 up; done
+mkdir "$work/store"; chown nobody "$work/store"
+cargo bench --locked --quiet --no-run --bench traffic
+ip netns exec btcdmon-soak-b "$program" live -i e0 --json --quiet --node 192.0.2.7,2001:db8::7 --store "$work/store/x.db" >"$work/sensor" 2>"$work/errors" & sensor=$!
+sleep 2
+cargo bench --locked --quiet --bench traffic -- --churn "$CHURN" /dev/stdout |
+  ip netns exec btcdmon-soak-a tcpreplay -q -i e0 --pps=$PPS --duration $((minutes * 60)) - >"$work/tcpreplay" 2>&1 & traffic=$!
+rss() { awk '/^VmRSS/ { print $2 }' "/proc/$sensor/status"; }
+printf '%7s %12s %14s\n' minute "memory MiB" "processor s"
+first=$((minutes > 30 ? 10 : (minutes + 2) / 3)) settled=0 most=0
+for minute in $(seq "$minutes"); do
+  sleep 60
+  kill -0 "$sensor" || { echo "FAILED: the sensor ended"; cat "$work/errors"; exit 1; }
+  now=$(rss)
+  printf '%7s %12s %14s\n' "$minute" "$((now / 1024))" "$(awk '{ print ($14 + $15) / 100 }' "/proc/$sensor/stat")"
+  [ "$minute" = "$first" ] && settled=$now
+  [ "$minute" -gt "$first" ] && [ "$now" -gt "$most" ] && most=$now
+done
+wait "$traffic" || true
+kill -INT "$sensor"; wait "$sensor"
+python3 - "$work/sensor" "$minutes" <<'PY'
+import json, sys
+c = json.load(open(sys.argv[1])); n = c["nodes"][0]; seconds = 60 * int(sys.argv[2])
+seen = sum(t["connections"] for t in n["transports"].values())
+print(f'{c["capture"]["frames"]} packets ({c["capture"]["frames"] / seconds:.0f}/s), {c["capture"]["dropped"]} lost, '
+      f'{seen} connections ({seen / seconds:.0f}/s), {n["mempool"]["transactions"]} transactions')
+PY
+ls -l "$work/store"
+grown=$((most - settled))
+echo "memory after minute $first: $((settled / 1024)) MiB, most after that: $((most / 1024)) MiB"
+if [ "$grown" -gt $((settled / 20)) ] && [ "$grown" -gt 8192 ]; then echo "FAILED: memory grows"; exit 1; fi
