@@ -7,6 +7,7 @@ use crate::capture::{Live, LiveOptions, device};
 use crate::node::report::NodeReport;
 use crate::node::{Output, Report, SeenMessage};
 use crate::series::Point;
+use crate::sink::influx;
 use crate::sink::summary::{bytes, number};
 use crate::time::SECOND;
 use anyhow::Result;
@@ -38,6 +39,8 @@ pub struct Examination {
     pub settings: Settings,
     /// The store that would be written.
     pub store: PathBuf,
+    /// Servers that would be written to.
+    pub servers: Vec<influx::Config>,
     /// How long to wait for Bitcoin packets.
     pub wait: Duration,
 }
@@ -82,6 +85,12 @@ pub fn examine(e: &Examination) -> Result<bool> {
     }
     clock_keeper(&mut found)?;
     disk(&mut found, &e.store)?;
+    for server in &e.servers {
+        match influx::probe(server) {
+            Ok(()) => found.ok("sink", &format!("{} answers, and takes points", server.url))?,
+            Err(error) => found.fail("sink", &error.to_string().replace('\n', "; "))?,
+        }
+    }
     Ok(found.well)
 }
 

@@ -5,8 +5,8 @@
 
 use super::board::{Board, Teller, notify};
 use super::keep::Keep;
-use super::keeper::Keeper;
 use super::log;
+use super::outlets::Outlets;
 use super::privileges;
 use super::sandbox::{self, Allowed};
 use super::signals::Signals;
@@ -16,8 +16,11 @@ use crate::capture::rotate::RotateOptions;
 use crate::capture::{Frame, Live, LiveOptions};
 use crate::node::spec::NodeAddress;
 use crate::node::{NodeSpec, Output, Report, SeenMessage, View};
-use crate::series::{Point, SERIES};
-use crate::sink::Store;
+use crate::series::Point;
+use crate::series::delivery::{Delivery, Loss};
+use crate::sink::SinkConfig;
+use crate::sink::contract::Notices;
+use crate::sink::queue::{Policy, WhenFull};
 use crate::time::Timestamp;
 use anyhow::{Context as _, Result};
 use sd_notify::NotifyState;
@@ -43,10 +46,12 @@ pub struct Job {
     pub capture: LiveOptions,
     /// What the stages need to know.
     pub settings: Settings,
-    /// The store, and the sensor's name in it.
-    pub store: Option<(PathBuf, String)>,
-    /// Whether the store's folder may be made, and given to the user to become: it is the one for it.
-    pub own_folder: bool,
+    /// Where the points go.
+    pub sinks: Vec<SinkConfig>,
+    /// The sensor's name in them.
+    pub sensor: String,
+    /// The folder for what such a program keeps, when it is used: it may be made, and given to the user to become.
+    pub own_folder: Option<PathBuf>,
     /// Files to keep frames in.
     pub write: Option<RotateOptions>,
     /// How long; for ever without.
@@ -77,25 +82,29 @@ pub struct Reloaded {
 
 /// Results on their way.
 struct Results {
-    store: Option<Keeper>,
+    outlets: Outlets,
     board: Arc<Board>,
+    /// Points that the store had lost when the last interval ended.
+    rolled_back: u64,
 }
 
 impl Output for Results {
     fn message(&mut self, _: &SeenMessage<'_>) {}
 
     fn point(&mut self, point: Point) {
-        if let Some(store) = &mut self.store {
-            store.point(point);
-        }
+        self.outlets.point(point);
     }
 
     fn interval(&mut self, points: Vec<Point>) {
-        if let Some(store) = &mut self.store {
-            store.interval(&points);
-            let (lost, fails) = (store.lost(), store.failing());
-            self.board.sensor(|s| (s.store_lost, s.store_fails) = (lost, fails));
-        }
+        self.outlets.interval(points);
+        let lost = self.outlets.delivery().unwrap_or_default().lost;
+        let rolled_back = lost.get(Loss::RolledBack);
+        let fails = rolled_back > std::mem::replace(&mut self.rolled_back, rolled_back);
+        self.board.sensor(|s| (s.points_lost, s.store_fails) = (lost.total(), fails));
+    }
+
+    fn delivery(&self) -> Option<Delivery> {
+        self.outlets.delivery()
     }
 }
 
@@ -114,10 +123,8 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
         job.settings.node.nodes.extend(node_here(&names, &job.settings.ports));
     }
     let enforced = give_up(&job)?;
-    let store = match &job.store {
-        Some((path, sensor)) => Some(Keeper::new(Store::open(path, sensor, SERIES)?)),
-        None => None,
-    };
+    let outlets =
+        Outlets::open(&job.sinks, &job.sensor, Policy::live(WhenFull::DropOldest), &Notices::new(|t| log::warn(&t)))?;
     let signals = Signals::listen()?;
     let mut keep = job.write.clone().map(|w| Keep::start(w, &interfaces)).transpose()?;
     let board = Arc::new(Board::default());
@@ -126,7 +133,7 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
         log::info(&greeting(&job, &names, enforced));
     }
     let teller = Teller::start(Arc::clone(&board), job.quiet, job.log_every)?;
-    let results = Results { store, board: Arc::clone(&board) };
+    let results = Results { outlets, board: Arc::clone(&board), rolled_back: 0 };
     let mut stages = Stages::new(&job.settings, results).context("cannot start a thread")?;
     notify(&[NotifyState::Ready]);
 
@@ -204,10 +211,9 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
         keep.finish(dropped);
     }
     let Finished { report, out } = stages.finish(dropped)?;
-    if let Some(store) = out.store {
-        store.close();
-    }
+    let closed = out.outlets.close();
     teller.finish();
+    closed.context("not everything could be written at the end")?;
     match failed {
         Some(e) => Err(e).context("the capture ended; what was seen before is stored"),
         None => Ok(report),
@@ -216,16 +222,30 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
 
 /// Gives up every right, and confines the process to the folders of its output.
 fn give_up(job: &Job) -> Result<sandbox::Enforced> {
-    let folder = job.store.as_ref().map(|(path, _)| folder_of(path));
-    let kept = job.write.as_ref().map(|w| folder_of(&w.path));
-    let root = privileges::is_root();
-    let user =
-        root.then(|| privileges::target(job.user.as_deref(), folder.as_deref().or(kept.as_deref()))).transpose()?;
-    if let (true, Some(folder)) = (job.own_folder, &folder) {
+    let mut write: Vec<PathBuf> = job.own_folder.iter().cloned().collect();
+    let mut spools = Vec::new();
+    for sink in &job.sinks {
+        match sink {
+            SinkConfig::Store { path, .. } => write.push(folder_of(path)),
+            SinkConfig::Influx(c) if c.spool.as_os_str().is_empty() => {}
+            SinkConfig::Influx(c) => spools.push(c.spool.clone()),
+            SinkConfig::Prometheus { .. } | SinkConfig::AlertWebhook { .. } => {}
+        }
+    }
+    write.extend(job.write.as_ref().map(|w| folder_of(&w.path)));
+    let user = if privileges::is_root() {
+        Some(privileges::target(job.user.as_deref(), write.first().map(PathBuf::as_path))?)
+    } else {
+        None
+    };
+    if let Some(folder) = &job.own_folder {
         privileges::prepare_folder(folder, user.as_ref())?;
     }
+    for spool in spools.iter().filter(|s| !s.is_dir()) {
+        privileges::prepare_folder(spool, user.as_ref())?;
+    }
+    write.extend(spools);
     privileges::give_up(user.as_ref())?;
-    let write: Vec<PathBuf> = folder.into_iter().chain(kept).collect();
     // What is missing is told by whoever opens it.
     write.iter().filter(|f| f.is_dir()).try_for_each(|f| privileges::check_folder(f))?;
     if !job.sandbox {
@@ -246,7 +266,16 @@ fn greeting(job: &Job, names: &[&str], enforced: sandbox::Enforced) -> String {
         })
         .collect();
     let watched = if nodes.is_empty() { "the nodes that are seen there".to_owned() } else { nodes.join("; ") };
-    let store = job.store.as_ref().map_or("no store".to_owned(), |(path, _)| format!("store {}", path.display()));
+    let sinks: Vec<String> = (job.sinks.iter())
+        .map(|s| match s {
+            SinkConfig::Store { path, .. } => format!("store {}", path.display()),
+            SinkConfig::Influx(c) => format!("InfluxDB {}", c.url),
+            SinkConfig::Prometheus { listen } => format!("Prometheus at {listen}"),
+            // Such URLs hold secrets more often than not.
+            SinkConfig::AlertWebhook { .. } => "alerts by a webhook".to_owned(),
+        })
+        .collect();
+    let sinks = if sinks.is_empty() { "no store".to_owned() } else { sinks.join(", ") };
     let confined = match (enforced.landlock, enforced.seccomp) {
         (true, true) => "confined by Landlock and seccomp",
         (true, false) => "confined by Landlock",
@@ -254,7 +283,7 @@ fn greeting(job: &Job, names: &[&str], enforced: sandbox::Enforced) -> String {
         (false, false) => "not confined",
     };
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map_or("?".to_owned(), |u| u.name);
-    format!("capturing on {}, watching {watched}; {store}; as user {user}, {confined}", names.join(", "))
+    format!("capturing on {}, watching {watched}; {sinks}; as user {user}, {confined}", names.join(", "))
 }
 
 /// The node that runs on this host, by its sockets: all addresses of the interfaces that are captured on are its own.

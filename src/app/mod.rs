@@ -7,7 +7,7 @@
 //! capture), [`threads`]; [`stage`] is either; [`outlets`] takes the points to the
 //! sinks. [`run`] is a replay from files to results, [`messages`] what `btcdmon messages`
 //! prints. [`live`] is a run on network interfaces, with [`privileges`] and [`sandbox`]
-//! (what it gives up), [`board`] (what it tells), [`keeper`] and [`keep`] (what it stores).
+//! (what it gives up), [`board`] (what it tells) and [`keep`] (frames in files).
 
 pub mod batch;
 pub mod board;
@@ -18,7 +18,6 @@ pub mod epoch;
 pub mod fabric;
 pub mod inline;
 pub mod keep;
-pub mod keeper;
 pub mod live;
 pub mod log;
 pub mod merge;

@@ -12,20 +12,18 @@ use std::sync::Arc;
 pub struct Outlets {
     queues: Vec<Queue>,
     open: Vec<Point>,
-    notices: Notices,
     measured: bool,
 }
 
 impl Outlets {
-    /// Opens the sinks; figures of their queues are given only where they do not wait.
+    /// Opens the sinks, which say things to `notices`; figures of their queues are given only where they do not wait.
     ///
     /// # Errors
     /// Of the first sink that cannot be used; those opened before it are closed.
-    pub fn open(sinks: &[SinkConfig], sensor: &str, policy: Policy) -> Result<Self, SinkError> {
-        let notices = Notices::default();
+    pub fn open(sinks: &[SinkConfig], sensor: &str, policy: Policy, notices: &Notices) -> Result<Self, SinkError> {
         let live = !policy.stop_on_error;
         let context = Context { sensor: sensor.to_owned(), series: SERIES, notices: notices.clone(), live };
-        let mut outlets = Self { queues: Vec::new(), open: Vec::new(), notices, measured: live };
+        let mut outlets = Self { queues: Vec::new(), open: Vec::new(), measured: live };
         for config in sinks {
             let started =
                 build(config, &context).and_then(|s| Queue::start(config.name(), s, policy, &context.notices));
@@ -85,11 +83,6 @@ impl Outlets {
             self.queues.iter().for_each(|q| sum.merge(&q.delivery()));
             sum
         })
-    }
-
-    /// Lines for the operator, one a thing that happened; also after [`Outlets::close`].
-    pub fn notices(&self) -> Notices {
-        self.notices.clone()
     }
 
     /// Hands over what waits, lets every sink finish and gives their last figures.

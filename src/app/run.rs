@@ -148,18 +148,10 @@ impl<W: Write> Output for Results<W> {
 
     fn interval(&mut self, points: Vec<Point>) {
         self.outlets.interval(points);
-        tell(&self.outlets.notices());
     }
 
     fn delivery(&self) -> Option<Delivery> {
         self.outlets.delivery()
-    }
-}
-
-/// What the sinks have to say goes to standard error.
-fn tell(notices: &Notices) {
-    for text in notices.take() {
-        eprintln!("btcdmon: {text}");
     }
 }
 
@@ -170,7 +162,8 @@ pub fn replay<W: Write + Send + 'static>(
     shutdown: &Shutdown,
 ) -> Result<Outcome> {
     let mut source = Replay::open(&job.files, job.capture.clone())?;
-    let outlets = Outlets::open(&job.sinks, &job.sensor, Policy::REPLAY)?;
+    let notices = Notices::new(|text| eprintln!("btcdmon: {text}"));
+    let outlets = Outlets::open(&job.sinks, &job.sensor, Policy::REPLAY, &notices)?;
     let mut results = Results { outlets, listing, failed: None, closed: false, unshown: false, watched: job.watched };
     if let Some(l) = &mut results.listing {
         let head = messages::print_head(&mut l.out, l.format);
@@ -208,12 +201,10 @@ pub fn replay<W: Write + Send + 'static>(
     results.unshown = true;
     results.show();
     let Results { outlets, mut failed, .. } = results;
-    let notices = outlets.notices();
     let sinks = outlets.close().unwrap_or_else(|e| {
         failed.get_or_insert(e.into());
         Vec::new()
     });
-    tell(&notices);
     if let Some(e) = failed {
         let what = if job.sinks.is_empty() {
             "the replay stopped early"

@@ -14,8 +14,8 @@ pub struct Sensor {
     pub frames: u64,
     /// Frames dropped by the kernel and the interfaces.
     pub dropped: u64,
-    /// Points that are not in the store.
-    pub store_lost: u64,
+    /// Points that are not in every sink.
+    pub points_lost: u64,
     /// Whether the store cannot be written now.
     pub store_fails: bool,
     /// Frames that could not be kept in files.
@@ -54,7 +54,7 @@ pub fn short(status: &Status, sensor: &Sensor, rates: &Rates, width: usize) -> S
     if sensor.store_fails {
         line.push_str("; STORE NOT WRITTEN");
     }
-    for (what, n) in [("points", sensor.store_lost), ("kept frames", sensor.keep_lost)] {
+    for (what, n) in [("points", sensor.points_lost), ("kept frames", sensor.keep_lost)] {
         if n > 0 {
             let _ = write!(line, "; {} {what} lost", number(n));
         }
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn none_and_several() {
         let sensor =
-            Sensor { interfaces: "eth0".into(), frames: 1234, store_fails: true, store_lost: 7, ..Sensor::default() };
+            Sensor { interfaces: "eth0".into(), frames: 1234, store_fails: true, points_lost: 7, ..Sensor::default() };
         let none = short(&status(vec![]), &sensor, &Rates::default(), 200);
         assert_eq!(
             none,

@@ -42,7 +42,7 @@ pub enum Command {
     /// Watch network interfaces: a store of the series, for months.
     Live(LiveArgs),
     /// Replay captures: a summary, JSON, a store of the series.
-    Replay(ReplayArgs),
+    Replay(Box<ReplayArgs>),
     /// List every Bitcoin message of captures, one a line.
     Messages(MessagesArgs),
     /// Run SQL on a store.

@@ -10,7 +10,8 @@ use crate::capture::expression::expression;
 use crate::capture::rotate::RotateOptions;
 use crate::flow::key::KeyHasher;
 use crate::node::view::LEARN_WATCHED;
-use crate::sink::summary;
+use crate::sink::rollup::Retention;
+use crate::sink::{SinkConfig, summary};
 use anyhow::{Context as _, Result, bail};
 use clap::ArgMatches;
 use std::ffi::OsString;
@@ -32,20 +33,34 @@ pub fn run(args: &LiveArgs, given: &Given, arguments: &[OsString]) -> Result<Exi
     if args.write.is_none() && (args.rotate.is_some() || args.keep.is_some()) {
         bail!("--rotate and --keep are about files of kept frames; name the first with --write FILE");
     }
-    let sensor = args.sensor.clone().unwrap_or_else(host_name);
-    let store = match (&args.store, args.no_store) {
-        (_, true) => None,
-        (Some(path), _) => Some(path.clone()),
-        (None, _) => Some(default_folder()?.join(STORE)),
-    };
+    let own = default_folder();
+    let (mut sinks, mut uses_own) = (Vec::new(), false);
+    if !args.no_store {
+        let path = match &args.store {
+            Some(path) => path.clone(),
+            None => own.as_ref().map_err(|e| anyhow::anyhow!("{e}"))?.join(STORE),
+        };
+        uses_own = args.store.is_none();
+        sinks.push(SinkConfig::Store { path, retention: args.sinks.retention(Retention::LIVE) });
+    }
+    for mut sink in args.sinks.configs()? {
+        if let (SinkConfig::Influx(c), Ok(own), None) = (&mut sink, &own, &args.sinks.influx_spool)
+            && !c.spool.as_os_str().is_empty()
+        {
+            c.spool = own.join("spool");
+            uses_own = true;
+        }
+        sinks.push(sink);
+    }
     let mut settings = settings(&args.watch, args.interval, LEARN_WATCHED)?;
     // Whoever sends to the node must not know which conversations share a place.
     settings.hasher = KeyHasher::random();
     let job = Job {
         capture: options(&args.capture, &ports(&args.watch)),
         settings,
-        own_folder: args.store.is_none(),
-        store: store.map(|path| (path, sensor)),
+        sinks,
+        sensor: args.sensor.clone().unwrap_or_else(host_name),
+        own_folder: own.ok().filter(|_| uses_own),
         write: args.write.clone().map(|path| RotateOptions { path, size: args.rotate, keep: args.keep }),
         duration: args.duration.map(|ns| Duration::from_nanos(ns as u64)),
         user: args.user.clone(),

@@ -7,6 +7,7 @@ use crate::app::run::{self, Job, Listing, Outcome};
 use crate::app::shutdown::Shutdown;
 use crate::capture::Options;
 use crate::node::view::{LEARN_FILES, LEARN_WATCHED};
+use crate::sink::rollup::Retention;
 use crate::sink::{SinkConfig, summary};
 use crate::time::SECOND;
 use anyhow::{Context as _, Result};
@@ -46,7 +47,8 @@ pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
     let mut job = job(&args.input, args.interval)?;
     job.sensor = args.sensor.clone().unwrap_or_else(host_name);
     if let Some(path) = &args.store {
-        job.sinks.push(SinkConfig::Store { path: path.clone() });
+        let retention = args.sinks.retention(Retention::FOREVER);
+        job.sinks.push(SinkConfig::Store { path: path.clone(), retention });
     }
     job.sinks.extend(args.sinks.configs()?);
     let outcome = run::replay::<io::Sink>(&job, None, &Shutdown::listen())?;

@@ -3,8 +3,10 @@
 use crate::sink::SinkConfig;
 use crate::sink::influx::config::Secret;
 use crate::sink::influx::{Config as Influx, InfluxError};
+use crate::sink::rollup::Retention;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Where the points go besides the store.
@@ -60,6 +62,28 @@ pub struct SinkArgs {
     /// Size of that folder at most; then the oldest points leave, and are counted.
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = bytes)]
     pub influx_spool_limit: u64,
+
+    /// How long the store keeps points: 7d, 24h, forever. A replay keeps everything unless it is told otherwise, a
+    /// live capture 7 days of points, 90 days of minutes, and hours for ever.
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub keep_points: Option<Length>,
+
+    /// How long the store keeps figures of minutes.
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub keep_minutes: Option<Length>,
+
+    /// How long the store keeps figures of hours.
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub keep_hours: Option<Length>,
+
+    /// Serve the newest figures to Prometheus at this address: /metrics, /-/healthy, /-/ready. 127.0.0.1:9435 is usual.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub prometheus: Option<SocketAddr>,
+
+    /// Post alerts to this URL, in the format of Alertmanager's webhook: the rules of deploy/prometheus/alerts.yml,
+    /// for those without Prometheus.
+    #[arg(long, value_name = "URL")]
+    pub alert_webhook: Option<String>,
 }
 
 impl SinkArgs {
@@ -72,7 +96,23 @@ impl SinkArgs {
         if let Some(url) = &self.influx {
             all.push(SinkConfig::Influx(self.influx(url)?));
         }
+        if let Some(listen) = self.prometheus {
+            all.push(SinkConfig::Prometheus { listen });
+        }
+        if let Some(url) = self.alert_webhook.clone() {
+            all.push(SinkConfig::AlertWebhook { url });
+        }
         Ok(all)
+    }
+
+    /// How long the store keeps what, `usual` where it was not said.
+    pub fn retention(&self, usual: Retention) -> Retention {
+        let chosen = |given: Option<Length>, usual| given.map_or(usual, |l| l.0);
+        Retention {
+            raw: chosen(self.keep_points, usual.raw),
+            minutes: chosen(self.keep_minutes, usual.minutes),
+            hours: chosen(self.keep_hours, usual.hours),
+        }
     }
 
     fn influx(&self, url: &str) -> Result<Influx> {
@@ -125,6 +165,24 @@ fn default_spool() -> Result<PathBuf> {
     }
 }
 
+/// A length of time, ns; nothing: for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Length(Option<i64>);
+
+/// `7d`, `24h`, `forever`. An hour at least: minutes and hours are made of points.
+fn length(text: &str) -> Result<Length, String> {
+    if text == "forever" {
+        return Ok(Length(None));
+    }
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = crate::sink::rewrite::unit(&text[digits.len()..]);
+    match digits.parse::<i64>().ok().zip(unit).and_then(|(n, u)| n.checked_mul(u)) {
+        Some(n) if n >= 2 * 3600 * crate::time::SECOND => Ok(Length(Some(n))),
+        Some(_) => Err("at least 2h are kept: hours are made of points".to_owned()),
+        None => Err("expected a number and a unit, for example 7d or 24h, or `forever`".to_owned()),
+    }
+}
+
 /// A number of bytes: `500MB`, `1GiB`, `1000000`.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -155,6 +213,17 @@ mod tests {
         for bad in ["", "GiB", "1.5GB", "-1", "1XB", "99999999999TiB"] {
             assert!(bytes(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        assert_eq!(length("7d"), Ok(Length(Retention::LIVE.raw)));
+        assert_eq!(length("forever"), Ok(Length(None)));
+        for bad in ["", "7", "1h", "-7d", "ever", "99999999999d"] {
+            assert!(length(bad).is_err(), "{bad}");
+        }
+        let args = SinkArgs { keep_minutes: Some(Length(None)), ..SinkArgs::default() };
+        assert_eq!(args.retention(Retention::LIVE), Retention { minutes: None, ..Retention::LIVE });
     }
 
     #[test]

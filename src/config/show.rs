@@ -27,7 +27,9 @@ pub fn effective(command: &Command, name: &str, file: &File) -> Result<String, c
             Some(ValueSource::EnvVariable) => format!("  # from {}", variable(long)),
             _ => file.place(name, long).map(|place| format!("  # from {place}")).unwrap_or_default(),
         };
+        let secret = arg.is_hide_env_values_set() && matches.get_raw(arg.get_id().as_str()).is_some();
         match value(arg, &matches) {
+            Some(_) if secret => _ = writeln!(out, "# {long} =  # set, and not shown{}", from.replace("  #", ",")),
             Some(value) => _ = writeln!(out, "{long} = {value}{from}"),
             None => _ = writeln!(out, "# {long} ="),
         }

@@ -1,12 +1,17 @@
 //! The sinks by configuration: one variant each, one arm in [`build`].
 
+use super::alerts::Alerts;
 use super::contract::{Notices, Sink, SinkError};
 use super::influx::udp::Udp;
 use super::influx::{self, Influx};
+use super::prometheus::Prometheus;
+use super::rollup::Retention;
+use super::steady::Steady;
 use super::store::Store;
 use crate::series::Series;
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 /// A sink and what it needs to know.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -16,9 +21,22 @@ pub enum SinkConfig {
     Store {
         /// Its file.
         path: PathBuf,
+        /// How long it keeps what.
+        #[serde(default)]
+        retention: Retention,
     },
     /// InfluxDB, or what takes its line protocol.
     Influx(influx::Config),
+    /// `/metrics` for Prometheus.
+    Prometheus {
+        /// Where to listen.
+        listen: SocketAddr,
+    },
+    /// Alerts by a webhook.
+    AlertWebhook {
+        /// Where to post them.
+        url: String,
+    },
 }
 
 /// What all sinks are told.
@@ -35,11 +53,18 @@ pub struct Context {
 }
 
 impl SinkConfig {
+    /// A store that keeps everything.
+    pub fn store(path: &Path) -> Self {
+        Self::Store { path: path.to_path_buf(), retention: Retention::FOREVER }
+    }
+
     /// What messages call it.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Store { .. } => "store",
             Self::Influx(_) => "influx",
+            Self::Prometheus { .. } => "prometheus",
+            Self::AlertWebhook { .. } => "alerts",
         }
     }
 }
@@ -50,8 +75,14 @@ impl SinkConfig {
 /// Why it cannot be used, and what to do about it.
 pub fn build(config: &SinkConfig, context: &Context) -> Result<Box<dyn Sink>, SinkError> {
     Ok(match config {
-        SinkConfig::Store { path } => Box::new(Store::open(path, &context.sensor, context.series)?),
+        SinkConfig::Store { path, retention } => {
+            let mut store = Store::open(path, &context.sensor, context.series)?;
+            store.keep(*retention);
+            if context.live { Box::new(Steady::new(store, context.notices.clone())) } else { Box::new(store) }
+        }
         SinkConfig::Influx(c) if c.url.starts_with("udp:") => Box::new(Udp::open(c, context)?),
         SinkConfig::Influx(c) => Box::new(Influx::open(c, context)?),
+        SinkConfig::Prometheus { listen } => Box::new(Prometheus::open(*listen, context)?),
+        SinkConfig::AlertWebhook { url } => Box::new(Alerts::open(url, context)?),
     })
 }

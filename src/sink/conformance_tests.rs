@@ -1,6 +1,8 @@
 //! What every sink promises, held against each of them.
 
-use super::contract::Sink;
+use super::config::{Context, SinkConfig, build};
+use super::contract::{Notices, Sink};
+use super::fake::Fake;
 use super::fixture::{LIST, output, point, text};
 use super::recording::{Recording, Tape};
 use super::store::Store;
@@ -61,8 +63,28 @@ impl Harness for InMemory {
     }
 }
 
+struct InInflux(Fake, tempfile::TempDir);
+
+impl Harness for InInflux {
+    fn open(&mut self) -> Box<dyn Sink> {
+        let config = serde_json::json!({ "type": "influx", "url": self.0.url, "spool": self.1.path() });
+        let config: SinkConfig = serde_json::from_value(config).unwrap();
+        let context = Context { sensor: "s1".into(), series: LIST, notices: Notices::default(), live: false };
+        build(&config, &context).unwrap()
+    }
+
+    fn visible(&self) -> usize {
+        self.0.keys().len()
+    }
+}
+
 fn all() -> Vec<(&'static str, Box<dyn Harness>)> {
-    vec![("recording", Box::new(InMemory::default())), ("store", Box::new(InStore(tempfile::tempdir().unwrap())))]
+    let folder = || tempfile::tempdir().unwrap();
+    vec![
+        ("recording", Box::new(InMemory::default())),
+        ("store", Box::new(InStore(folder()))),
+        ("influx", Box::new(InInflux(Fake::willing(), folder()))),
+    ]
 }
 
 #[test]

@@ -1,18 +1,17 @@
 //! What a sink is.
 
+use super::alerts::AlertError;
 use super::error::StoreError;
 use super::influx::InfluxError;
+use super::prometheus::server::ServerError;
 use crate::health::Tally;
 use crate::series::delivery::Loss;
 use crate::series::{Point, Series, Type, Value};
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often [`Sink::tick`] is called, at most: the only time a sink knows.
 pub const TICK: Duration = Duration::from_millis(250);
-
-/// Notices that wait to be read at most; further ones are dropped.
-const NOTICES: usize = 64;
 
 /// Where points go. A sink runs on the thread of its own [`Queue`](super::queue::Queue) and may block there.
 ///
@@ -83,6 +82,12 @@ pub enum SinkError {
     /// InfluxDB.
     #[error(transparent)]
     Influx(#[from] InfluxError),
+    /// The page for Prometheus.
+    #[error(transparent)]
+    Prometheus(#[from] ServerError),
+    /// The webhook for alerts.
+    #[error(transparent)]
+    Alerts(#[from] AlertError),
     /// The thread of a sink is gone.
     #[error("{0}: its thread has ended unexpectedly; the points after that are lost")]
     Gone(String),
@@ -94,32 +99,38 @@ pub enum SinkError {
     Scripted(String),
 }
 
-/// Lines for the operator that are no errors, such as that a server is back. Never more than a few wait.
-#[derive(Clone, Debug)]
-pub struct Notices {
-    sender: Sender<String>,
-    receiver: Receiver<String>,
+/// Lines for the operator that are no errors, such as that a server is back.
+#[derive(Clone)]
+pub struct Notices(Arc<dyn Fn(String) + Send + Sync>);
+
+impl Notices {
+    /// They go to `tell`, on the thread of whoever has something to say; it must not wait.
+    pub fn new(tell: impl Fn(String) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    /// Notices that are collected, and what they are collected in.
+    pub fn collected() -> (Self, Arc<Mutex<Vec<String>>>) {
+        let all = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&all);
+        (Self::new(move |text| into.lock().unwrap_or_else(PoisonError::into_inner).push(text)), all)
+    }
+
+    /// Says something.
+    pub fn say(&self, text: String) {
+        (self.0)(text);
+    }
+}
+
+impl std::fmt::Debug for Notices {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Notices")
+    }
 }
 
 impl Default for Notices {
+    /// Nobody listens.
     fn default() -> Self {
-        let (sender, receiver) = bounded(NOTICES);
-        Self { sender, receiver }
-    }
-}
-
-impl Notices {
-    /// Says something. Nobody may be listening; then it is dropped, never waited for.
-    pub fn say(&self, text: String) {
-        if let Err(TrySendError::Full(text)) = self.sender.try_send(text) {
-            // The newest says most.
-            let _ = self.receiver.try_recv();
-            let _ = self.sender.try_send(text);
-        }
-    }
-
-    /// What was said since the last call.
-    pub fn take(&self) -> Vec<String> {
-        self.receiver.try_iter().collect()
+        Self::new(|_| ())
     }
 }

@@ -7,6 +7,7 @@
 //! Peers choose some of the text that passes here, so it is escaped at this
 //! border ([`escape`]): nothing a peer sends can move a terminal's cursor.
 
+pub mod alerts;
 pub mod config;
 pub mod contract;
 pub mod error;
@@ -14,12 +15,15 @@ pub mod escape;
 pub mod functions;
 pub mod influx;
 mod lock;
+pub mod prometheus;
 pub mod query;
 pub mod queue;
 pub mod recording;
 pub mod rewrite;
+pub mod rollup;
 pub mod rows;
 pub mod schema;
+pub mod steady;
 pub mod store;
 mod suggest;
 pub mod summary;
@@ -33,5 +37,8 @@ pub use store::Store;
 
 #[cfg(test)]
 mod conformance_tests;
+#[cfg(test)]
+#[path = "../../tests/influx/fake.rs"]
+mod fake;
 #[cfg(test)]
 mod fixture;

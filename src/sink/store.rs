@@ -9,6 +9,7 @@ use super::contract::{Sink, SinkError, Status, fits};
 use super::error::StoreError;
 use super::escape::escape;
 use super::lock::WriterLock;
+use super::rollup::{Retention, Rollups};
 use super::schema::{self, APPLICATION_ID, LAYOUT_VERSION, quote};
 use crate::health::Tally;
 use crate::series::delivery::Loss;
@@ -28,6 +29,9 @@ const JOURNAL_LIMIT: i64 = 64 << 20;
 /// Page cache in KiB: the right edge of every table's tree fits many times over.
 const CACHE_KIB: i64 = 16 << 10;
 
+/// Old rows are deleted when so much of the capture's time has passed, ns.
+const PRUNE_EVERY: i64 = 3600 * crate::time::SECOND;
+
 /// The store, open for writing.
 #[derive(Debug)]
 pub struct Store {
@@ -44,6 +48,12 @@ pub struct Store {
     pending: u64,
     committed: u64,
     loss: Tally<Loss>,
+    rollups: Rollups,
+    retention: Retention,
+    /// Old rows were deleted at this time of the capture.
+    pruned: Timestamp,
+    /// The last thing that was tried failed.
+    failed: bool,
 }
 
 /// Whose file it is.
@@ -65,7 +75,7 @@ impl Store {
         identify(&path)?;
         let lock = WriterLock::take(&path)?;
         let found = identify(&path)?;
-        let conn = connect(&path, &found, series)?;
+        let (conn, rollups) = connect(&path, &found, series)?;
         conn.set_prepared_statement_cache_capacity(series.len() + 8);
         Ok(Self {
             conn,
@@ -78,7 +88,16 @@ impl Store {
             pending: 0,
             committed: 0,
             loss: Tally::default(),
+            rollups,
+            retention: Retention::FOREVER,
+            pruned: Timestamp::from_nanos(i64::MIN),
+            failed: false,
         })
+    }
+
+    /// Deletes what is older than that from now on, about once an hour of the capture.
+    pub fn keep(&mut self, retention: Retention) {
+        self.retention = retention;
     }
 
     /// Writes `points` into the open interval. The same point written twice is one row.
@@ -118,6 +137,7 @@ impl Store {
                 let point = &points[i as usize];
                 bind(&mut statement, point, self.series[point.series].columns)?;
                 statement.raw_execute()?;
+                self.rollups.touch(point.series, point.time);
             }
             self.pending += bucket.len() as u64;
             bucket.clear();
@@ -133,13 +153,32 @@ impl Store {
         if self.conn.is_autocommit() {
             return Ok(());
         }
-        match self.conn.execute_batch("COMMIT") {
+        self.finish_interval(false)
+    }
+
+    fn finish_interval(&mut self, last: bool) -> Result<(), StoreError> {
+        let rolled = self.rollups.roll(&self.conn, last);
+        match rolled.and_then(|()| self.conn.execute_batch("COMMIT")) {
             Ok(()) => {
                 self.committed += std::mem::take(&mut self.pending);
-                Ok(())
+                self.failed = false;
+                self.retain()
             }
             Err(e) => Err(self.abandon("commit the interval", e)),
         }
+    }
+
+    /// Deletes what is too old, once an hour of the capture.
+    fn retain(&mut self) -> Result<(), StoreError> {
+        let newest = self.rollups.newest();
+        if self.retention == Retention::FOREVER || newest.since(self.pruned) < PRUNE_EVERY {
+            return Ok(());
+        }
+        self.pruned = newest;
+        let retention = self.retention;
+        let tables = self.series.iter().flat_map(|s| retention.tables(s.name));
+        let old: Vec<_> = tables.filter_map(|(table, kept)| Some((table, newest.plus(-kept?)))).collect();
+        self.delete(&old).map(drop)
     }
 
     /// Deletes the committed rows of all series that are older than `before` and gives their number.
@@ -148,11 +187,17 @@ impl Store {
     /// As [`Store::commit`]; it commits the open interval first.
     pub fn prune(&mut self, before: Timestamp) -> Result<u64, StoreError> {
         self.commit()?;
+        let old: Vec<_> = self.series.iter().map(|s| (s.name.to_owned(), before)).collect();
+        self.delete(&old)
+    }
+
+    /// Deletes the rows of each table that are older than the time beside it.
+    fn delete(&mut self, old: &[(String, Timestamp)]) -> Result<u64, StoreError> {
         let run = |conn: &Connection| -> rusqlite::Result<u64> {
             conn.execute_batch("BEGIN IMMEDIATE")?;
             let mut rows = 0;
-            for s in self.series {
-                let sql = format!("DELETE FROM {} WHERE time < ?1", quote(s.name));
+            for (table, before) in old {
+                let sql = format!("DELETE FROM {} WHERE time < ?1", quote(table));
                 rows += conn.prepare_cached(&sql)?.execute([before.nanos()])? as u64;
             }
             conn.execute_batch("COMMIT")?;
@@ -171,7 +216,7 @@ impl Store {
     /// # Errors
     /// As [`Store::commit`]. When a reader is in the way of folding, the log stays beside the file; that is no error.
     pub fn close(mut self) -> Result<(), StoreError> {
-        let result = self.commit();
+        let result = if self.failed { Ok(()) } else { self.finish() };
         let _ = self.conn.busy_timeout(Duration::ZERO);
         let _ = self.conn.pragma_update(None, "wal_checkpoint", "TRUNCATE");
         let _ = self.conn.pragma_update(None, "journal_mode", "DELETE");
@@ -179,6 +224,15 @@ impl Store {
         let closed = conn.close().map_err(|(_, e)| StoreError::from_sqlite(&path, "close the store", e));
         lock.release();
         result.and(closed)
+    }
+
+    /// Commits, and makes the roll-ups of the minute and the hour at hand.
+    fn finish(&mut self) -> Result<(), StoreError> {
+        if self.conn.is_autocommit() {
+            let begun = self.conn.execute_batch("BEGIN IMMEDIATE");
+            begun.map_err(|e| self.abandon("make the last roll-ups", e))?;
+        }
+        self.finish_interval(true)
     }
 
     /// Number of points committed since the store was opened.
@@ -200,6 +254,7 @@ impl Store {
     fn abandon(&mut self, doing: &'static str, error: rusqlite::Error) -> StoreError {
         // SQLite may have rolled back already (disk full); then this fails, which is as good.
         let _ = self.conn.execute_batch("ROLLBACK");
+        self.failed = true;
         self.loss.add(Loss::RolledBack, std::mem::take(&mut self.pending));
         self.by_series.iter_mut().for_each(Vec::clear);
         StoreError::from_sqlite(&self.path, doing, error)
@@ -279,7 +334,7 @@ pub(super) fn immutable_uri(path: &Path) -> String {
     uri
 }
 
-fn connect(path: &Path, found: &Found, series: &[Series]) -> Result<Connection, StoreError> {
+fn connect(path: &Path, found: &Found, series: &'static [Series]) -> Result<(Connection, Rollups), StoreError> {
     let sql = |e| StoreError::from_sqlite(path, "open the store", e);
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if matches!(found, Found::New) {
@@ -303,11 +358,12 @@ fn connect(path: &Path, found: &Found, series: &[Series]) -> Result<Connection, 
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(sql)?;
     transaction.pragma_update(None, "user_version", LAYOUT_VERSION).map_err(sql)?;
     schema::prepare(&transaction, path, series)?;
+    let rollups = Rollups::open(&transaction, series).map_err(sql)?;
     transaction.commit().map_err(sql)?;
     // A new file goes to WAL only now: so its header, which `identify` reads, says from the first
     // commit on whose file it is.
     wal(&conn).map_err(sql)?;
-    Ok(conn)
+    Ok((conn, rollups))
 }
 
 fn wal(conn: &Connection) -> rusqlite::Result<()> {

@@ -20,7 +20,12 @@ const INFLUX: [(&str, &str); 5] = [
 /// A hint for SQLite's `message` about `sql`, when it is about a name that does not exist.
 pub(super) fn hint(conn: &Connection, sql: &str, message: &str) -> Option<String> {
     if let Some(table) = after(message, "no such table: ") {
-        let all = tables(conn);
+        let mut all = tables(conn);
+        // Roll-ups are named after their series: they are offered to whom asks for one.
+        let rollup = |t: &str| super::rollup::BUCKETS.iter().any(|(b, _)| t.ends_with(&format!("_{b}")));
+        if !table.contains("_1") {
+            all.retain(|t| !rollup(t));
+        }
         return Some(meant(&table, &all).unwrap_or_else(|| format!("the tables are {}", all.join(", "))));
     }
     if let Some(column) = after(message, "no such column: ") {

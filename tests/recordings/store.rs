@@ -22,7 +22,7 @@ fn fill(store: &Path, files: &[PathBuf]) -> Outcome {
         files: files.to_vec(),
         capture: Options::default(),
         settings: settings(None, Checksums::Auto),
-        sinks: vec![SinkConfig::Store { path: store.to_owned() }],
+        sinks: vec![SinkConfig::store(store)],
         sensor: "test".to_owned(),
         watched: false,
         quiet: true,

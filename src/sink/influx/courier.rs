@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 /// First pause after a failure.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// How long a live capture that ends goes on sending what waits.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How often in a row a replay that ends tries to send what waits.
@@ -279,7 +279,7 @@ impl Courier {
 
     /// Tells a refusal, once for each kind of it.
     fn refused(&mut self, why: &str, points: u64) {
-        let kind: String = why.chars().take(60).filter(|c| !c.is_ascii_digit()).collect();
+        let kind: String = why.chars().filter(|c| !c.is_ascii_digit()).take(60).collect();
         if points > 0 && self.refusals.len() < KINDS && self.refusals.insert(kind) {
             self.shared.say(&format!(
                 "{points} points were refused for good: {why}; further ones of this kind are only counted"

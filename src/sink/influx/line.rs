@@ -80,11 +80,16 @@ fn tag(out: &mut String, key: &str, value: &str) {
     out.push('=');
     for c in escape(value).chars() {
         if matches!(c, ',' | '=' | ' ') {
+            defuse(out);
             out.push('\\');
         }
         out.push(c);
     }
-    // It would escape what follows, and there is no escape for it.
+    defuse(out);
+}
+
+/// A backslash at the end of `out` would escape what follows, and has no escape itself.
+fn defuse(out: &mut String) {
     if out.ends_with('\\') {
         out.pop();
         out.push('_');
@@ -94,14 +99,13 @@ fn tag(out: &mut String, key: &str, value: &str) {
 /// Appends the value of a field, or gives false when there is none.
 fn field(out: &mut String, column: &Column, value: &Value) -> bool {
     match value {
-        Value::Absent => return false,
         Value::Integer(n) if column.kind_of_value == Type::Float => float(out, *n as f64),
         Value::Integer(n) => {
             out.push_str(itoa::Buffer::new().format(*n));
             out.push('i');
         }
         Value::Float(x) if x.is_finite() => float(out, *x),
-        Value::Float(_) => return false,
+        Value::Absent | Value::Float(_) => return false,
         Value::Boolean(b) => out.push_str(if *b { "true" } else { "false" }),
         Value::Text(t) => text(out, t),
     }

@@ -112,11 +112,25 @@ impl Influx {
     }
 }
 
+/// Asks the server whether it takes points, and makes the database if it is missing.
+///
+/// # Errors
+/// Why it does not.
+pub fn probe(config: &Config) -> Result<(), InfluxError> {
+    let target = Target::new(config)?;
+    let system = |why: std::io::Error| InfluxError::System {
+        server: target.name(),
+        doing: "start a runtime",
+        why: why.to_string(),
+    };
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(system)?;
+    check(&runtime, &target, config, false).map(|_| ())
+}
+
 /// What the server says at the start: nothing, or why it cannot be used yet.
 fn check(runtime: &Runtime, target: &Target, config: &Config, live: bool) -> Result<Option<String>, InfluxError> {
     let server = target.name();
     match runtime.block_on(target.prepare()) {
-        Ok(()) => Ok(None),
         Err(Verdict::Denied(why)) => {
             let second = config.api().is_ok_and(|a| matches!(a, config::Api::V2 { .. }));
             let (what, hint) = if second {
@@ -128,8 +142,8 @@ fn check(runtime: &Runtime, target: &Target, config: &Config, live: bool) -> Res
         }
         Err(Verdict::Later(why, _)) if live => Ok(Some(why)),
         Err(Verdict::Later(why, _)) => Err(InfluxError::Unreachable { server, why }),
-        // Anything else is told by the first write.
-        Err(_) => Ok(None),
+        // All is well; or the first write will tell.
+        _ => Ok(None),
     }
 }
 
@@ -174,3 +188,6 @@ impl Sink for Influx {
         Ok(shared.status())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ impl Spool {
             let file = file.map_err(io("read the spool"))?;
             let name = file.file_name();
             let Some(name) = name.to_str() else { continue };
-            if name.ends_with(".part") {
+            if file.path().extension().is_some_and(|e| e == "part") {
                 // Half of a body: the process died while it wrote.
                 let _ = fs::remove_file(file.path());
             } else if let Some((sequence, points)) = parse(name) {
@@ -125,13 +125,11 @@ impl Spool {
     pub fn oldest(&mut self, lost: &mut u64) -> Option<(Entry, Body)> {
         loop {
             let entry = *self.entries.front()?;
-            match fs::read(self.path(&entry)) {
-                Ok(data) => return Some((entry, Body { data, points: entry.points })),
-                Err(_) => {
-                    *lost += entry.points;
-                    self.remove_oldest();
-                }
+            if let Ok(data) = fs::read(self.path(&entry)) {
+                return Some((entry, Body { data, points: entry.points }));
             }
+            *lost += entry.points;
+            self.remove_oldest();
         }
     }
 

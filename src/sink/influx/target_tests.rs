@@ -16,6 +16,7 @@ fn config(url: &str) -> Config {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it is what the fields hold")]
 fn some(s: &str) -> Option<String> {
     Some(s.to_owned())
 }

@@ -125,7 +125,7 @@ mod tests {
         sink.commit().unwrap();
         assert_eq!((sink.status.delivered, sink.status.lost.total()), (42, 0));
         let mut lines = Vec::new();
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         while lines.len() < 42 {
             let n = server.recv(&mut buffer).unwrap();
             let got = std::str::from_utf8(&buffer[..n]).unwrap();

@@ -1,0 +1,112 @@
+use super::*;
+use crate::series::{SERIES, Value as V};
+use crate::sink::contract::Notices;
+use crate::sink::fake::Fake;
+use crate::time::SECOND;
+
+fn point(series: usize, seconds: i64, set: &[(&str, V)]) -> Point {
+    let columns = SERIES[series].columns;
+    let value = |name: &str| set.iter().find(|(n, _)| *n == name).map_or(V::Absent, |(_, v)| v.clone());
+    let node = if series == id::SENSOR { "" } else { "n" };
+    let values = columns.iter().map(|c| value(c.name)).collect();
+    Point { series, time: Timestamp::from_nanos(seconds * SECOND), node: node.into(), values }
+}
+
+/// Runs minutes of a node and gives what was posted: status and name.
+fn posted(minutes: i64, mut points: impl FnMut(i64) -> Vec<Point>) -> Vec<(String, String)> {
+    let server = Fake::willing();
+    let context = Context { sensor: "s".into(), series: SERIES, notices: Notices::default(), live: true };
+    let mut sink = Box::new(Alerts::open(&format!("{}/hook", server.url), &context).unwrap());
+    for minute in 0..minutes {
+        let mut all = points(minute);
+        if !all.iter().any(|p| p.series == id::SENSOR) {
+            all.push(point(id::SENSOR, minute * 60, &[("frames", V::Integer(minute * 1000))]));
+        }
+        sink.write(&all).unwrap();
+        sink.commit().unwrap();
+    }
+    sink.close().unwrap();
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let of = |r: &crate::sink::fake::Request| {
+        let v: Value = serde_json::from_str(&r.body).unwrap();
+        assert_eq!((&v["version"], &v["alerts"][0]["status"]), (&json!("4"), &v["status"]));
+        assert!(!text(&v["alerts"][0]["annotations"]["runbook"]).is_empty() && v["commonLabels"]["sensor"] == "s");
+        (text(&v["status"]), text(&v["alerts"][0]["labels"]["alertname"]))
+    };
+    server.requests().iter().filter(|r| r.path == "/hook").map(of).collect()
+}
+
+fn told(all: &[(&str, &str)]) -> Vec<(String, String)> {
+    all.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+}
+
+#[test]
+fn a_rule_waits_fires_once_and_is_resolved() {
+    let peers = |minute, outbound| {
+        vec![point(id::PEERS, minute * 60, &[("outbound", V::Integer(outbound)), ("inbound", V::Integer(1))])]
+    };
+    let seen = posted(30, |m| peers(m, i64::from(!(10..20).contains(&m))));
+    assert_eq!(seen, told(&[("firing", "BitcoinNoOutbound"), ("resolved", "BitcoinNoOutbound")]));
+    assert_eq!(posted(30, |m| peers(m, i64::from(!(10..13).contains(&m)))), [], "three minutes are too short");
+}
+
+#[test]
+fn no_block_and_none_at_all() {
+    let tip = |m: i64| if m == 0 { vec![point(id::BLOCKS, 0, &[("best_height", V::Integer(1))])] } else { Vec::new() };
+    assert_eq!(posted(61, tip), []);
+    assert_eq!(posted(63, tip), told(&[("firing", "BitcoinNoBlock")]));
+}
+
+#[test]
+fn floods_and_losses() {
+    let pings = |per_minute: i64| {
+        move |m: i64| {
+            vec![point(id::MSG_RECV, m * 60, &[("transport", V::Text("v1".into())), ("ping", V::Integer(per_minute))])]
+        }
+    };
+    assert_eq!(posted(15, pings(60)), []);
+    assert_eq!(posted(15, pings(3000)), told(&[("firing", "BitcoinPingFlood")]));
+    let lost = |drops: i64| {
+        move |m: i64| {
+            vec![point(
+                id::SENSOR,
+                m * 60,
+                &[
+                    ("frames", V::Integer(m * 6000)),
+                    ("kernel_drops", V::Integer(m * drops)),
+                    ("interface_drops", V::Integer(0)),
+                ],
+            )]
+        }
+    };
+    assert_eq!(posted(15, lost(1)), []);
+    assert_eq!(posted(15, lost(60)), told(&[("firing", "SensorCaptureLoss")]));
+}
+
+/// No second list: names, waits and severities are those of the file for Prometheus.
+#[test]
+fn the_rules_are_those_for_prometheus() {
+    let yaml = include_str!("../../../deploy/prometheus/alerts.yml");
+    let mut found = Vec::new();
+    for block in yaml.split("- alert: ").skip(1) {
+        let name = block.lines().next().unwrap();
+        let after = |key: &str| block.lines().find_map(|l| l.trim().strip_prefix(key)).map(str::to_owned);
+        let wait = after("for: ").map_or(0, |t| match t.split_at(t.len() - 1) {
+            (n, "m") => n.parse::<i64>().unwrap(),
+            (n, _) => n.parse::<i64>().unwrap() * 60,
+        });
+        let severity = after("labels: { severity: ").unwrap().trim_end_matches(" }").to_owned();
+        found.push((name.to_owned(), wait, severity));
+    }
+    // Distributions need Prometheus' quantiles, and a sensor that is down posts nothing.
+    found.retain(|f| !["BitcoinSlowBlocks", "SensorDown"].contains(&f.0.as_str()));
+    let ours: Vec<_> = RULES.iter().map(|r| (r.name.to_owned(), r.wait / 60 / SECOND, r.severity.to_owned())).collect();
+    assert_eq!(ours, found);
+}
+
+#[test]
+fn a_wrong_url_is_told() {
+    let context = Context { sensor: "s".into(), series: SERIES, notices: Notices::default(), live: true };
+    let error = Alerts::open("ftp://h", &context).err().unwrap().to_string();
+    assert!(error.contains("--alert-webhook ftp://h") && error.contains("hint: "), "{error}");
+}

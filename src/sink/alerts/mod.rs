@@ -1,0 +1,222 @@
+//! Alerts without Prometheus: the rules of `deploy/prometheus/alerts.yml` on the sensor's own figures.
+//!
+//! The conditions are those of that file by name, evaluated once an interval on the same figures that `/metrics`
+//! shows ([`rules`]); a test holds the two lists to the same names, waits and severities. What fires, and what is
+//! resolved, is posted in the format of Alertmanager's webhook (version 4), which Slack bridges, `PagerDuty` and the
+//! like understand.
+
+pub mod rules;
+
+use self::rules::{History, RULES};
+use super::config::Context;
+use super::contract::{Sink, SinkError, Status, fits};
+use super::prometheus::page::Page;
+use crate::series::delivery::Loss;
+use crate::series::{Point, id};
+use crate::time::Timestamp;
+use reqwest::{Client, Url};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Messages that wait to be posted at most; then they are dropped, and told.
+const WAITING: usize = 64;
+/// How often a message is tried.
+const TRIES: u32 = 5;
+/// First pause between two tries; it doubles.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Longest wait for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// The URL makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("--alert-webhook {url}: {why}\nhint: for example --alert-webhook http://127.0.0.1:9000/hook")]
+pub struct AlertError {
+    /// As it was given.
+    pub url: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// The sink.
+pub struct Alerts {
+    page: Page,
+    history: History,
+    nodes: BTreeSet<String>,
+    /// When each rule and node began to hold, and whether it was told.
+    active: BTreeMap<(usize, String), (Timestamp, bool)>,
+    now: Timestamp,
+    messages: mpsc::Sender<String>,
+    poster: JoinHandle<()>,
+    context: Context,
+    url: String,
+    status: Status,
+}
+
+impl Alerts {
+    /// Posts to `url`.
+    ///
+    /// # Errors
+    /// [`AlertError`].
+    pub fn open(url: &str, context: &Context) -> Result<Self, AlertError> {
+        let wrong = |why: String| AlertError { url: url.to_owned(), why };
+        let parsed = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
+        if !["http", "https"].contains(&parsed.scheme()) {
+            return Err(wrong("expected http:// or https://".to_owned()));
+        }
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().timeout(ANSWER).build().map_err(|e| wrong(e.to_string()))?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| wrong(e.to_string()))?;
+        let (messages, received) = mpsc::channel(WAITING);
+        let notices = context.notices.clone();
+        let poster = thread::Builder::new()
+            .name("alerts".to_owned())
+            .spawn(move || runtime.block_on(post(client, parsed, received, notices)))
+            .map_err(|e| wrong(e.to_string()))?;
+        Ok(Self {
+            page: Page::new(&context.sensor),
+            history: History::default(),
+            nodes: BTreeSet::new(),
+            active: BTreeMap::new(),
+            now: Timestamp::default(),
+            messages,
+            poster,
+            context: context.clone(),
+            url: url.to_owned(),
+            status: Status::default(),
+        })
+    }
+
+    /// Looks at every rule for every node; what changes is posted.
+    fn evaluate(&mut self) {
+        let now = self.now;
+        self.history.interval(&self.page, self.nodes.iter().map(String::as_str), now);
+        let mut changed = Vec::new();
+        for (i, rule) in RULES.iter().enumerate() {
+            let nodes: Vec<&str> =
+                if rule.of_sensor { vec![""] } else { self.nodes.iter().map(String::as_str).collect() };
+            for node in nodes {
+                let value = (rule.holds)(&self.history, node);
+                let key = (i, node.to_owned());
+                match (value, self.active.get(&key).copied()) {
+                    (Some(_), None) => {
+                        self.active.insert(key.clone(), (now, false));
+                        if rule.wait == 0 {
+                            self.active.insert(key, (now, true));
+                            changed.push(self.alert(i, node, value, now, None));
+                        }
+                    }
+                    (Some(_), Some((since, false))) if now.since(since) >= rule.wait => {
+                        self.active.insert(key, (since, true));
+                        changed.push(self.alert(i, node, value, since, None));
+                    }
+                    (None, Some((since, told))) => {
+                        self.active.remove(&key);
+                        if told {
+                            changed.push(self.alert(i, node, None, since, Some(now)));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for alert in changed {
+            let message = message(&alert, &self.url).to_string();
+            if self.messages.try_send(message).is_err() {
+                self.context
+                    .notices
+                    .say(format!("alerts: {} could not be posted: too many wait", alert["labels"]["alertname"]));
+            }
+        }
+    }
+
+    fn alert(&self, rule: usize, node: &str, value: Option<f64>, from: Timestamp, to: Option<Timestamp>) -> Value {
+        let rule = &RULES[rule];
+        let mut labels = json!({ "alertname": rule.name, "severity": rule.severity, "sensor": self.context.sensor });
+        if !node.is_empty() {
+            labels["node"] = json!(node);
+        }
+        let value = value.map_or_else(String::new, |v| format!(" (value {v:.4})"));
+        let ends = to.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |t| t.to_string());
+        json!({
+            "status": if to.is_some() { "resolved" } else { "firing" },
+            "labels": labels,
+            "annotations": { "summary": format!("{}{value}", rule.summary), "runbook": rule.runbook },
+            "startsAt": from.to_string(), "endsAt": ends, "generatorURL": "", "fingerprint": format!("{}-{node}", rule.name),
+        })
+    }
+}
+
+/// One alert in Alertmanager's format.
+fn message(alert: &Value, receiver: &str) -> Value {
+    json!({
+        "version": "4", "groupKey": alert["fingerprint"], "truncatedAlerts": 0, "status": alert["status"],
+        "receiver": receiver, "groupLabels": { "alertname": alert["labels"]["alertname"] },
+        "commonLabels": alert["labels"], "commonAnnotations": alert["annotations"], "externalURL": "",
+        "alerts": [alert],
+    })
+}
+
+/// Posts what comes, in order.
+async fn post(client: Client, url: Url, mut messages: mpsc::Receiver<String>, notices: super::contract::Notices) {
+    while let Some(text) = messages.recv().await {
+        let mut pause = PAUSE;
+        for n in 1..=TRIES {
+            let request = client.post(url.clone()).header("Content-Type", "application/json").body(text.clone());
+            let why = match request.send().await {
+                Ok(r) if r.status().is_success() => break,
+                Ok(r) => format!("HTTP {}", r.status().as_u16()),
+                Err(e) => e.without_url().to_string(),
+            };
+            if n == TRIES {
+                notices.say(format!("alerts: a message could not be posted: {why}"));
+            } else {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+        }
+    }
+}
+
+impl Sink for Alerts {
+    fn write(&mut self, points: &[Point]) -> Result<(), SinkError> {
+        for p in points {
+            if !fits(self.context.series, p) {
+                self.status.lost.count(Loss::Malformed);
+                continue;
+            }
+            self.status.delivered += 1;
+            self.page.point(p);
+            if !p.node.is_empty() && self.nodes.len() < 64 && !self.nodes.contains(&*p.node) {
+                self.nodes.insert(p.node.to_string());
+            }
+            if p.series == id::SENSOR {
+                self.now = self.now.max(p.time);
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), SinkError> {
+        self.evaluate();
+        Ok(())
+    }
+
+    fn status(&self) -> Status {
+        self.status.clone()
+    }
+
+    fn close(self: Box<Self>) -> Result<Status, SinkError> {
+        let Self { messages, poster, status, .. } = *self;
+        drop(messages);
+        let _ = poster.join();
+        Ok(status)
+    }
+}
+
+#[cfg(test)]
+#[path = "alerts_tests.rs"]
+mod tests;

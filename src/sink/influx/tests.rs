@@ -1,0 +1,237 @@
+//! The sink against servers that misbehave.
+
+use super::*;
+use crate::series::Value;
+use crate::sink::contract::Notices;
+use crate::sink::fake::{Answer, Fake, Request};
+use crate::sink::fixture::{LIST, output, point, text};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+type Said = Arc<std::sync::Mutex<Vec<String>>>;
+
+fn listening(live: bool) -> (Context, Said) {
+    let (notices, said) = Notices::collected();
+    (Context { sensor: "s1".into(), series: LIST, notices, live }, said)
+}
+
+fn context(live: bool) -> Context {
+    listening(live).0
+}
+
+fn config(url: &str, spool: &Path) -> Config {
+    serde_json::from_value(serde_json::json!({ "url": url, "spool": spool })).unwrap()
+}
+
+fn outputs(range: std::ops::Range<i64>) -> Vec<Point> {
+    range.map(|t| output(t, "a", t)).collect()
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if done() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("never: {what}");
+}
+
+/// A server that gives `bad` to the first `n` writes.
+fn first(n: u32, bad: Answer) -> Fake {
+    let calls = AtomicU32::new(0);
+    Fake::start(move |_| if calls.fetch_add(1, Ordering::SeqCst) < n { bad.clone() } else { Answer::ok() })
+}
+
+/// Writes 10 000 points in ten intervals while the server is as it is, and gives the last figures and what was said.
+fn deliver(server: &Fake, live: bool) -> (Status, Vec<String>) {
+    let spool = tempfile::tempdir().unwrap();
+    let (context, said) = listening(live);
+    let mut sink = Box::new(Influx::open(&config(&server.url, spool.path()), &context).unwrap());
+    for i in 0..10 {
+        sink.write(&outputs(i * 1000..i * 1000 + 1000)).unwrap();
+        sink.commit().unwrap();
+        sink.tick().unwrap();
+        thread::sleep(Duration::from_millis(10));
+    }
+    until("the server has all points", || server.keys().len() == 10_000 || !live);
+    let status = sink.close().unwrap();
+    let said = said.lock().unwrap().clone();
+    (status, said)
+}
+
+#[test]
+fn requests_are_gzipped_and_hold_an_interval() {
+    let server = Fake::willing();
+    let (status, notices) = deliver(&server, false);
+    assert_eq!((status.delivered, status.lost.total(), status.spool_bytes), (10_000, 0, 0));
+    assert_eq!((server.keys().len(), notices.len()), (10_000, 0));
+    let writes: Vec<Request> = server.requests().into_iter().filter(|r| r.path.starts_with("/write")).collect();
+    assert_eq!(writes.len(), 10);
+    let w = &writes[0];
+    assert_eq!((w.method.as_str(), w.path.as_str()), ("POST", "/write?db=btcdmon"));
+    assert!(w.bytes * 4 < w.body.len(), "{} of {} bytes", w.bytes, w.body.len());
+    assert_eq!(
+        w.body.lines().next(),
+        Some("tx_outputs,sensor=s1,node=n1,script_type=a txid=\"ab\",value=0i,ratio=0.0,is_dust=true 0")
+    );
+    let create = server.requests().into_iter().find(|r| r.path.starts_with("/query")).unwrap();
+    assert!(create.method == "POST" && create.path.contains("CREATE+DATABASE+%22btcdmon%22"), "{create:?}");
+}
+
+#[test]
+fn a_proxy_that_answers_500_costs_nothing() {
+    for live in [true, false] {
+        let server = first(2, Answer::status(500, "<html>oh</html>"));
+        let (status, notices) = deliver(&server, live);
+        assert_eq!((status.lost.total(), status.spool_bytes, server.keys().len()), (0, 0, 10_000));
+        assert_eq!(status.delivered, 10_000);
+        assert!(notices[0].contains("HTTP 500; points wait in "), "{notices:?}");
+        assert!(notices[1].contains("takes points again"), "{notices:?}");
+        assert_eq!(notices.len(), 2, "{notices:?}");
+    }
+}
+
+#[test]
+fn a_server_with_a_full_disk_is_waited_for() {
+    let full = r#"{"error":"engine: error writing WAL entry: write /data/wal/_00001.wal: no space left on device"}"#;
+    let (status, notices) = deliver(&first(1, Answer::status(500, full)), true);
+    assert_eq!((status.lost.total(), status.delivered), (0, 10_000));
+    assert!(notices[0].contains("no space left on device (HTTP 500)"), "{notices:?}");
+}
+
+#[test]
+fn a_connection_that_is_cut_sends_again_what_may_be_there_already() {
+    let server = first(1, Answer::Cut);
+    let (status, _) = deliver(&server, false);
+    assert_eq!((status.delivered, server.keys().len()), (10_000, 10_000));
+}
+
+#[test]
+fn a_body_that_is_too_large_goes_in_parts_and_later_ones_are_smaller() {
+    let server = Fake::start(|r| if r.bytes > 6000 { Answer::status(413, "") } else { Answer::ok() });
+    let spool = tempfile::tempdir().unwrap();
+    let mut sink = Box::new(Influx::open(&config(&server.url, spool.path()), &context(false)).unwrap());
+    sink.write(&outputs(0..20_000)).unwrap();
+    let status = sink.close().unwrap();
+    assert_eq!((status.delivered, status.lost.total(), server.keys().len()), (20_000, 0, 20_000));
+    let tooth = Fake::start(|_| Answer::status(413, ""));
+    let mut sink = Box::new(Influx::open(&config(&tooth.url, spool.path()), &context(false)).unwrap());
+    sink.write(&outputs(0..3)).unwrap();
+    let status = sink.close().unwrap();
+    assert_eq!((status.delivered, status.lost.get(Loss::Refused)), (0, 3));
+}
+
+#[test]
+fn partial_writes_are_counted_and_told_once_a_kind() {
+    let conflict = r#"{"error":"partial write: field type conflict: input field \"v\" on measurement \"m\" is type float, already exists as type integer dropped=7"}"#;
+    let server = first(4, Answer::status(400, conflict));
+    let (status, notices) = deliver(&server, false);
+    assert_eq!((status.delivered, status.lost.get(Loss::Refused)), (10_000 - 28, 28));
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].contains("7 points were refused for good: partial write: field type conflict"), "{notices:?}");
+}
+
+#[test]
+fn a_server_that_hangs_holds_up_nobody_in_a_live_capture() {
+    let server = first(1, Answer::Hang);
+    let spool = tempfile::tempdir().unwrap();
+    let (context, said) = listening(true);
+    let mut sink = Box::new(Influx::open(&config(&server.url, spool.path()), &context).unwrap());
+    // More than is ever in flight, at once: a sink that waited for the answer would take 10 s a body.
+    let (done, finished) = std::sync::mpsc::channel();
+    let writer = thread::spawn(move || {
+        for i in 0..20 {
+            sink.write(&outputs(i * 100..i * 100 + 100)).unwrap();
+            sink.commit().unwrap();
+        }
+        done.send(()).unwrap();
+        sink
+    });
+    finished.recv_timeout(Duration::from_secs(5)).expect("nobody waits for a server that hangs");
+    until("all points are there after the time-out", || server.keys().len() == 2000);
+    let status = writer.join().unwrap().close().unwrap();
+    assert_eq!((status.lost.total(), status.spool_bytes), (0, 0));
+    assert!(said.lock().unwrap()[0].contains("no answer within 10 s"));
+}
+
+#[test]
+fn what_waits_is_sent_by_the_next_run() {
+    let spool = tempfile::tempdir().unwrap();
+    let bad = Fake::start(|_| Answer::status(503, "starting"));
+    // A later server at the same address: the spool belongs to the URL.
+    let config_of = |url: &str| config(url, spool.path());
+    let (context_live, said) = listening(true);
+    let mut sink = Box::new(Influx::open(&config_of(&bad.url), &context_live).unwrap());
+    sink.write(&outputs(0..1000)).unwrap();
+    let status = sink.close().unwrap();
+    assert!(status.spool_bytes > 0 && status.lost.total() == 0);
+    let said = said.lock().unwrap().clone();
+    assert!(said.last().is_some_and(|t| t.contains("1000 points wait in")), "{said:?}");
+    // The same folder under the name of another server.
+    let good = Fake::willing();
+    let name = |c: &Config| c.spool_folder(&c.url().unwrap(), &c.api().unwrap());
+    std::fs::rename(name(&config_of(&bad.url)), name(&config_of(&good.url))).unwrap();
+    let sink = Box::new(Influx::open(&config_of(&good.url), &context(false)).unwrap());
+    let status = sink.close().unwrap();
+    assert_eq!((status.delivered, status.spool_bytes, good.keys().len()), (1000, 0, 1000));
+}
+
+#[test]
+fn a_replay_to_nobody_ends_at_once_and_a_live_capture_starts() {
+    let spool = tempfile::tempdir().unwrap();
+    // A port that nobody listens on: one that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = config(&format!("http://{free}"), spool.path());
+    let error = Influx::open(&config, &context(false)).err().unwrap().to_string();
+    assert!(error.contains("refused") && error.contains("hint: start the server"), "{error}");
+    let (live, said) = listening(true);
+    let mut sink = Box::new(Influx::open(&config, &live).unwrap());
+    sink.write(&outputs(0..10)).unwrap();
+    sink.commit().unwrap();
+    assert!(sink.close().unwrap().spool_bytes > 0);
+    assert!(said.lock().unwrap()[0].contains("refused"));
+}
+
+#[test]
+fn a_small_spool_loses_the_oldest_in_a_live_capture_and_ends_a_replay() {
+    let server = Fake::start(|_| Answer::status(500, ""));
+    for live in [true, false] {
+        let spool = tempfile::tempdir().unwrap();
+        let mut config = config(&server.url, spool.path());
+        config.spool_limit = 20_000;
+        let mut sink = Box::new(Influx::open(&config, &context(live)).unwrap());
+        let mut failed = None;
+        for i in 0..400 {
+            let result = sink.write(&outputs(i * 100..i * 100 + 100)).and_then(|()| sink.commit());
+            failed = failed.or(result.err());
+            if failed.is_some() {
+                break;
+            }
+        }
+        let status = sink.status();
+        let closed = sink.close();
+        if live {
+            assert!(failed.is_none() && closed.is_ok());
+            assert!(status.lost.get(Loss::SpoolFull) > 20_000 && status.spool_bytes <= 20_000, "{status:?}");
+        } else {
+            let error = failed.unwrap().to_string();
+            assert!(error.contains("is full") && error.contains("hint: "), "{error}");
+            assert!(closed.is_err());
+        }
+    }
+}
+
+#[test]
+fn points_without_a_field_are_counted() {
+    let server = Fake::willing();
+    let spool = tempfile::tempdir().unwrap();
+    let mut sink = Box::new(Influx::open(&config(&server.url, spool.path()), &context(false)).unwrap());
+    sink.write(&[point(2, 1, vec![Value::Integer(1)]), output(1, "a", 1)]).unwrap();
+    let mut empty = output(1, "b", 1);
+    empty.values = vec![text("b"), Value::Absent, Value::Absent, Value::Absent, Value::Absent];
+    sink.write(&[empty]).unwrap();
+    let status = sink.close().unwrap();
+    assert_eq!((status.delivered, status.lost.get(Loss::Refused)), (1, 2));
+}

@@ -1,0 +1,145 @@
+use super::super::store::Store;
+use super::*;
+use crate::series::{Point, SERIES, Value, id};
+use rusqlite::OpenFlags;
+use std::path::Path;
+
+fn point(series: usize, seconds: i64, set: &[(&str, Value)]) -> Point {
+    let columns = SERIES[series].columns;
+    let value = |c: &Column| match set.iter().find(|(n, _)| *n == c.name) {
+        Some((_, v)) => v.clone(),
+        None if c.tag => Value::Text("v1".into()),
+        None => Value::Absent,
+    };
+    let time = Timestamp::from_nanos(seconds * SECOND);
+    Point { series, time, node: "n".into(), values: columns.iter().map(value).collect() }
+}
+
+/// Ten intervals a minute: cumulative bytes, messages of the interval, a gauge; and a transaction a second.
+fn minutes(store: &mut Store, from: i64, minutes: i64) {
+    for s in from * 60..(from + minutes) * 60 {
+        let n = Value::Integer(s);
+        store
+            .write(&[point(
+                id::TX,
+                s,
+                &[
+                    ("txid", Value::Text(s.to_string().into())),
+                    ("tx_size", Value::Integer(s % 60 + 1)),
+                    ("is_standard", Value::Boolean(s % 4 > 0)),
+                ],
+            )])
+            .unwrap();
+        if s % 6 == 5 {
+            store
+                .write(&[
+                    point(id::BANDWIDTH, s, &[("bytes_recv", n.clone())]),
+                    point(id::MSG_RECV, s, &[("inv", Value::Integer(2))]),
+                    point(
+                        id::PEERS,
+                        s,
+                        &[
+                            ("direction", Value::Text("".into())),
+                            ("user_agent", Value::Text("".into())),
+                            ("inbound", Value::Integer(s % 60)),
+                        ],
+                    ),
+                ])
+                .unwrap();
+            store.commit().unwrap();
+        }
+    }
+}
+
+fn rows(path: &Path, sql: &str) -> Vec<Vec<f64>> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut s = conn.prepare(sql).unwrap();
+    let n = s.column_count();
+    s.query_map([], |r| (0..n).map(|i| r.get::<_, Option<f64>>(i).map(|x| x.unwrap_or(-1.0))).collect())
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+}
+
+#[test]
+fn minutes_and_hours_say_what_the_points_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let mut store = Store::open(&path, "s", SERIES).unwrap();
+    minutes(&mut store, 0, 62);
+    // The minute at hand waits; an hour is there.
+    assert_eq!(rows(&path, "SELECT count(*), max(time) FROM bandwidth_1m"), [[61.0, 60.0 * 60e9]]);
+    assert_eq!(rows(&path, "SELECT count(*), max(time) FROM bandwidth_1h"), [[1.0, 0.0]]);
+    store.close().unwrap();
+    assert_eq!(rows(&path, "SELECT count(*) FROM bandwidth_1m"), [[62.0]]);
+    assert_eq!(
+        rows(&path, "SELECT time, points, bytes_recv FROM bandwidth_1h"),
+        [[0.0, 600.0, 3599.0], [3600e9, 20.0, 3719.0]]
+    );
+    assert_eq!(rows(&path, "SELECT points, inv FROM msg_recv_1m WHERE time = 60000000000"), [[10.0, 20.0]]);
+    assert_eq!(
+        rows(&path, "SELECT inbound, inbound_min, inbound_max FROM peers_1m WHERE time = 0"),
+        [[32.0, 5.0, 59.0]]
+    );
+    let tx = "SELECT points, tx_size, tx_size_sum, tx_size_min, tx_size_max, tx_size_p5, tx_size_p50, tx_size_p95, is_standard FROM tx_1m WHERE time = 0";
+    assert_eq!(rows(&path, tx), [[60.0, 30.5, 1830.0, 1.0, 60.0, 3.0, 30.0, 57.0, 45.0]]);
+}
+
+#[test]
+fn in_pieces_late_or_twice_it_is_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let dump = |name: &str| {
+        let path = dir.path().join(name);
+        let columns = [
+            ("tx_1m", "tx_size_sum, tx_size_p95"),
+            ("tx_1h", "tx_size_p5"),
+            ("bandwidth_1m", "bytes_recv"),
+            ("bandwidth_1h", "bytes_recv"),
+        ];
+        columns.map(|(t, c)| rows(&path, &format!("SELECT time, points, {c} FROM {t}")))
+    };
+    let run = |name: &str, parts: &[(i64, i64)]| {
+        for (from, n) in parts {
+            let mut store = Store::open(&dir.path().join(name), "s", SERIES).unwrap();
+            minutes(&mut store, *from, *n);
+            store.close().unwrap();
+        }
+    };
+    run("whole", &[(0, 65)]);
+    run("pieces", &[(0, 30), (30, 2), (32, 33)]);
+    run("late", &[(40, 25), (0, 40)]);
+    run("twice", &[(0, 65), (0, 65)]);
+    for other in ["pieces", "late", "twice"] {
+        assert!(dump("whole") == dump(other), "{other}");
+    }
+    assert_eq!(dump("whole")[0].len(), 65);
+}
+
+#[test]
+fn what_is_too_old_leaves() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let mut store = Store::open(&path, "s", SERIES).unwrap();
+    store.keep(Retention { raw: Some(3600 * SECOND), minutes: Some(2 * 3600 * SECOND), hours: None });
+    minutes(&mut store, 0, 5 * 60 + 1);
+    store.close().unwrap();
+    let span = |table: &str| rows(&path, &format!("SELECT min(time) / 60e9 FROM {table}"))[0][0];
+    assert!((239.0..=241.0).contains(&span("bandwidth")), "{}", span("bandwidth"));
+    assert!((179.0..=181.0).contains(&span("bandwidth_1m")), "{}", span("bandwidth_1m"));
+    assert_eq!(rows(&path, "SELECT count(*), min(points) FROM tx_1h"), [[6.0, 60.0]], "hours stay");
+}
+
+#[test]
+fn a_roll_up_of_an_older_version_gets_new_columns_and_keeps_its_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let mut store = Store::open(&path, "s", SERIES).unwrap();
+    minutes(&mut store, 0, 3);
+    store.close().unwrap();
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch("ALTER TABLE tx_1h DROP COLUMN tx_size_p95; DELETE FROM tx; UPDATE tx_1h SET points = 77")
+        .unwrap();
+    drop(conn);
+    Store::open(&path, "s", SERIES).unwrap().close().unwrap();
+    assert_eq!(rows(&path, "SELECT points, tx_size_p50, tx_size_p95 FROM tx_1h"), [[77.0, 30.0, -1.0]]);
+}

@@ -1,0 +1,370 @@
+//! The dashboards of `deploy/grafana` are made here, from a list that knows the series: `BLESS=1 cargo test --test
+//! dashboards` writes them. Every query of them is run on a replayed capture, against a real InfluxDB and a real
+//! Prometheus, and has to return something. The rules of `deploy/prometheus` and the continuous queries are
+//! loaded by the real programs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "dashboards/model.rs"]
+mod model;
+#[rustfmt::skip]
+#[path = "dashboards/panels.rs"]
+mod panels;
+#[path = "influx/server.rs"]
+mod server;
+
+use assert_cmd::cargo::cargo_bin;
+use btcdmon::series::SERIES;
+use btcdmon::sink::prometheus::catalogue::names;
+use model::{Dashboard, Panel, Source};
+use panels::DASHBOARDS;
+use serde_json::Value;
+use server::{Influxd, skip};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Panels whose queries return nothing on the recording that is replayed, and why.
+const EMPTY: &[(&str, &str)] = &[
+    ("Crawler visits per hour", "no crawler visits a node on a closed network"),
+    ("Dust watch", "the recorded transactions have no output under the dust limit"),
+    ("Delivery to sinks", "figures of sinks are absent in replays"),
+    ("Transactions missing from compact blocks", "the recorded btcd nodes speak no compact blocks"),
+    ("Time to process and to relay a block", "the recorded btcd nodes send no compact blocks: relay has no data"),
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn capture() -> PathBuf {
+    root().join("captures/btcd-v1/capture.pcap.zst")
+}
+
+fn may_be_empty(panel: &Panel) -> bool {
+    EMPTY.iter().any(|(title, _)| *title == panel.title)
+}
+
+/// All queries of one source: panel, query.
+fn queries(source: Source) -> Vec<(&'static Panel, &'static str)> {
+    DASHBOARDS
+        .iter()
+        .flat_map(Dashboard::panels)
+        .flat_map(|p| p.targets(source).iter().map(move |(_, q)| (p, *q)))
+        .collect()
+}
+
+#[test]
+fn the_files_are_what_the_list_says() {
+    let folder = root().join("deploy/grafana/dashboards");
+    let mut expected = BTreeSet::new();
+    for d in DASHBOARDS {
+        for source in Source::ALL {
+            let file = folder.join(source.name()).join(d.file(source));
+            let text = d.json(source);
+            if std::env::var_os("BLESS").is_some() {
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(&file, &text).unwrap();
+            }
+            let found = fs::read_to_string(&file).unwrap_or_default();
+            assert!(
+                found == text,
+                "{} is not what the list says: BLESS=1 cargo test --test dashboards",
+                file.display()
+            );
+            expected.insert(file);
+        }
+    }
+    let files = |f: PathBuf| fs::read_dir(f).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
+    let found: BTreeSet<PathBuf> = files(folder).into_iter().flat_map(files).collect();
+    assert_eq!(found, expected, "no others");
+}
+
+#[test]
+fn every_panel_has_both_sources_and_names_what_there_is() {
+    let metrics: BTreeSet<String> = names().into_iter().map(|n| n.0).collect();
+    for (panel, query) in queries(Source::Prometheus) {
+        for word in query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| w.starts_with("btcdmon_"))
+        {
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|s| word.strip_suffix(s)).unwrap_or(word);
+            assert!(metrics.contains(base) || metrics.contains(word), "{}: there is no metric {word}", panel.title);
+        }
+    }
+    for (panel, query) in queries(Source::Influx) {
+        let quoted: Vec<&str> = query.split('"').skip(1).step_by(2).collect();
+        let series =
+            SERIES.iter().find(|s| quoted.contains(&s.name) && query.contains(&format!("FROM \"{}\"", s.name)));
+        let series = series.unwrap_or_else(|| panic!("{}: no series in {query}", panel.title));
+        for name in quoted {
+            let known =
+                ["node", "sensor", series.name].contains(&name) || series.columns.iter().any(|c| c.name == name);
+            assert!(known, "{}: {} has no column {name}", panel.title, series.name);
+        }
+    }
+    for p in DASHBOARDS.iter().flat_map(Dashboard::panels) {
+        assert!(!p.influx.is_empty() && !p.prometheus.is_empty() && p.help.ends_with('.'), "{}", p.title);
+    }
+    for (title, why) in EMPTY {
+        assert!(DASHBOARDS.iter().flat_map(Dashboard::panels).any(|p| p.title == *title) && !why.is_empty(), "{title}");
+    }
+}
+
+/// Alerts and recording rules name metrics that there are.
+#[test]
+fn rules_name_what_there_is() {
+    let metrics: BTreeSet<String> = names().into_iter().map(|n| n.0).collect();
+    for file in ["recording.yml", "alerts.yml"] {
+        let text = fs::read_to_string(root().join("deploy/prometheus").join(file)).unwrap();
+        let mut seen = 0;
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"_:".contains(c));
+        for word in words.filter(|w| w.starts_with("btcdmon_") && !w.starts_with("btcdmon_sensor_sink_lost_")) {
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|s| word.strip_suffix(s)).unwrap_or(word);
+            assert!(metrics.contains(base) || metrics.contains(word), "{file}: there is no metric {word}");
+            seen += 1;
+        }
+        assert!(seen > 5, "{file}");
+    }
+}
+
+#[test]
+fn every_query_of_influxql_returns_something() {
+    let Some(server) = Influxd::start(false) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let o = Command::new(cargo_bin("btcdmon"))
+        .args(["replay", "-q", "--interval", "1s", "--influx", &server.url(), "--influx-spool"])
+        .arg(folder.path())
+        .arg(capture())
+        .output()
+        .unwrap();
+    assert!(o.status.success(), "{}", String::from_utf8_lossy(&o.stderr));
+    let span = server.query("btcdmon", "SELECT first(frames), last(frames) FROM sensor");
+    let begin =
+        server.query("btcdmon", "SELECT first(frames) FROM sensor")["results"][0]["series"][0]["values"][0][0].as_i64();
+    let begin = begin.unwrap_or_else(|| panic!("{span}"));
+    let range = format!("time >= {} AND time < {}", begin - 60_000_000_000, begin + 86_400_000_000_000);
+    let mut empty = Vec::new();
+    for (panel, query) in queries(Source::Influx) {
+        let query = query.replace("$timeFilter", &range).replace("$__interval", "10s").replace("$node", ".*");
+        let answer = server.query("btcdmon", &query);
+        let full = answer["results"][0]["series"][0]["values"].as_array().is_some_and(|v| !v.is_empty());
+        if !full && !may_be_empty(panel) {
+            empty.push(format!("{}: {query}", panel.title));
+        }
+    }
+    // One query of several in a panel may have nothing to say, such as a command that never came; not all of them.
+    let all_empty = |p: &&Panel| {
+        let prefix = format!("{}: ", p.title);
+        let queries: BTreeSet<_> = empty.iter().filter(|e| e.starts_with(&prefix)).collect();
+        queries.len() >= p.influx.len()
+    };
+    let silent: Vec<_> = DASHBOARDS
+        .iter()
+        .flat_map(Dashboard::panels)
+        .filter(|p| !may_be_empty(p))
+        .filter(all_empty)
+        .map(|p| p.title)
+        .collect();
+    assert!(silent.is_empty(), "{silent:?}\n{}", empty.join("\n"));
+    // The continuous queries that the deployment sets up.
+    let text = fs::read_to_string(root().join("deploy/influxdb/continuous-queries.iql")).unwrap();
+    let statements: Vec<&str> = text.split(';').map(str::trim).filter(|s| s.contains("CREATE")).collect();
+    assert!(statements.len() >= 5);
+    for s in statements {
+        let s: String = s.lines().filter(|l| !l.starts_with("--")).collect::<Vec<_>>().join(" ");
+        server.query("btcdmon", &s);
+        // What it would run, over the time of the capture.
+        if let Some((_, body)) = s.split_once(" BEGIN ") {
+            let body = body.trim_end_matches("END").trim();
+            let run = body.replace(" GROUP BY", &format!(" WHERE {range} GROUP BY"));
+            let written = &server.query("btcdmon", &run)["results"][0]["series"][0]["values"][0][1];
+            assert!(written.as_i64().is_some_and(|n| n > 0), "{run}: {written}");
+        }
+    }
+}
+
+/// A process that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn http(url: &str, query: &[(&str, &str)], accept: &str) -> (u16, String) {
+    let mut url = reqwest::Url::parse(url).unwrap();
+    url.query_pairs_mut().extend_pairs(query);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+        match client.get(url).header("Accept", accept).send().await {
+            Ok(r) => (r.status().as_u16(), r.text().await.unwrap_or_default()),
+            Err(_) => (0, String::new()),
+        }
+    })
+}
+
+fn until<T>(what: &str, mut f: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(t) = f() {
+            return t;
+        }
+        assert!(started.elapsed() < Duration::from_secs(40), "never: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn free() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success())
+}
+
+/// A replay from a pipe that stays open, and its page.
+fn serving() -> (Running, String, std::process::ChildStdin) {
+    let port = free();
+    let url = format!("http://127.0.0.1:{port}");
+    let mut child = Command::new(cargo_bin("btcdmon"))
+        .args([
+            "replay",
+            "-q",
+            "--interval",
+            "1s",
+            "--sensor",
+            "s \"1\"",
+            "--prometheus",
+            &format!("127.0.0.1:{port}"),
+            "-",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let to = child.stdin.take().unwrap();
+    (Running(child), url, to)
+}
+
+#[test]
+fn the_page_is_clean_and_tells_when_it_is_ready() {
+    let (_child, url, mut to) = serving();
+    let whole = zstd::decode_all(File::open(capture()).unwrap()).unwrap();
+    // The sinks are opened when the first bytes show that it is a capture.
+    to.write_all(&whole[..2000]).unwrap();
+    until("healthy", || (http(&format!("{url}/-/healthy"), &[], "*/*").0 == 200).then_some(()));
+    assert_eq!(http(&format!("{url}/-/ready"), &[], "*/*").0, 503, "before the first interval");
+    to.write_all(&whole[2000..]).unwrap();
+    until("ready", || (http(&format!("{url}/-/ready"), &[], "*/*").0 == 200).then_some(()));
+    let page = until("blocks", || {
+        let (_, text) = http(&format!("{url}/metrics"), &[], "text/plain");
+        text.contains("btcdmon_block_fees_satoshis_bucket").then_some(text)
+    });
+    let open = http(&format!("{url}/metrics"), &[], "application/openmetrics-text; version=1.0.0").1;
+    assert!(open.ends_with("# EOF\n") && page.contains("sensor=\"s \\\"1\\\"\""), "{open}");
+    if !has("promtool") {
+        return skip("promtool check metrics: there is no promtool here (Debian: apt-get install prometheus)");
+    }
+    let mut check = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    check.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let o = check.wait_with_output().unwrap();
+    let said = [o.stdout, o.stderr].concat();
+    assert!(o.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
+
+#[test]
+fn rules_fire_and_stay_silent() {
+    if !has("promtool") {
+        return skip("promtool test rules: there is no promtool here (Debian: apt-get install prometheus)");
+    }
+    let o = Command::new("promtool")
+        .args(["test", "rules", "alerts_test.yml"])
+        .current_dir(root().join("deploy/prometheus"))
+        .output()
+        .unwrap();
+    assert!(o.status.success(), "{}{}", String::from_utf8_lossy(&o.stdout), String::from_utf8_lossy(&o.stderr));
+    let alerts = fs::read_to_string(root().join("deploy/prometheus/alerts.yml")).unwrap();
+    let tests = fs::read_to_string(root().join("deploy/prometheus/alerts_test.yml")).unwrap();
+    for name in alerts.lines().filter_map(|l| l.trim().strip_prefix("- alert: ")) {
+        assert!(
+            tests.contains(&format!("name: {name} fires")) && tests.contains(&format!("name: {name} stays silent")),
+            "{name}"
+        );
+    }
+    assert_eq!(alerts.matches("- alert: ").count(), alerts.matches("runbook: ").count(), "each says what to do");
+}
+
+fn scrape(folder: &Path, target: &str) -> (Running, String) {
+    let port = free();
+    let rules = root().join("deploy/prometheus");
+    let config = format!(
+        "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
+         rule_files: [{0}/recording.yml, {0}/alerts.yml]\n\
+         scrape_configs:\n  - job_name: btcdmon\n    static_configs: [{{ targets: [\"{target}\"] }}]\n",
+        rules.display()
+    );
+    fs::write(folder.join("prometheus.yml"), config).unwrap();
+    let child = Command::new("prometheus")
+        .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
+        .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .stdout(Stdio::null())
+        .stderr(File::create(folder.join("log")).unwrap())
+        .spawn()
+        .unwrap();
+    (Running(child), format!("http://127.0.0.1:{port}"))
+}
+
+#[test]
+fn a_real_prometheus_scrapes_it_and_every_query_returns_something() {
+    if !has("prometheus") {
+        return skip("Prometheus: there is none here (Debian: apt-get install prometheus)");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (_child, url, mut to) = serving();
+    let (_prometheus, api) = scrape(folder.path(), url.strip_prefix("http://").unwrap());
+    let ask = |q: &str| -> Vec<Value> {
+        let (_, text) = http(&format!("{api}/api/v1/query"), &[("query", q)], "*/*");
+        let json: Value = serde_json::from_str(&text).unwrap_or_default();
+        assert!(json["status"] != "error", "{q}: {json}");
+        json["data"]["result"].as_array().cloned().unwrap_or_default()
+    };
+    // In pieces, so that the counters grow while they are scraped.
+    let whole = zstd::decode_all(File::open(capture()).unwrap()).unwrap();
+    for piece in whole.chunks(whole.len() / 6 + 1) {
+        to.write_all(piece).unwrap();
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+    until("the last piece is scraped", || (!ask("btcdmon_block_fees_satoshis_count").is_empty()).then_some(()));
+    std::thread::sleep(Duration::from_secs(3));
+    let mut silent = Vec::new();
+    for panel in DASHBOARDS.iter().flat_map(Dashboard::panels).filter(|p| !may_be_empty(p)) {
+        let full = |q: &str| {
+            let q = q.replace("$__rate_interval", "1m").replace("$node", ".*");
+            let found = ask(&q);
+            found.iter().any(|r| r["value"][1].as_str().is_some_and(|v| v != "NaN"))
+        };
+        if !panel.prometheus.iter().any(|(_, q)| full(q)) {
+            silent.push((panel.title, panel.prometheus));
+        }
+    }
+    assert!(silent.is_empty(), "{silent:#?}");
+    let (_, rules) = http(&format!("{api}/api/v1/rules"), &[], "*/*");
+    let rules: Value = serde_json::from_str(&rules).unwrap();
+    let groups = rules["data"]["groups"].as_array().unwrap();
+    let all: Vec<&Value> = groups.iter().flat_map(|g| g["rules"].as_array().unwrap()).collect();
+    assert!(all.len() > 20 && all.iter().all(|r| r["health"] != "err"), "{all:?}");
+}

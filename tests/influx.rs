@@ -1,0 +1,262 @@
+//! A real InfluxDB 1.x (Debian's): what a replay stores there is what the embedded store holds.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "influx/equal.rs"]
+mod equal;
+#[path = "influx/fake.rs"]
+mod fake;
+#[path = "influx/server.rs"]
+mod server;
+
+use assert_cmd::cargo::cargo_bin;
+use btcdmon::app::outlets::Outlets;
+use btcdmon::series::{Point, SERIES, Value, id};
+use btcdmon::sink::SinkConfig;
+use btcdmon::sink::contract::Notices;
+use btcdmon::sink::queue::Policy;
+use btcdmon::time::Timestamp;
+use server::Influxd;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longest wait for what should happen, a slow machine included.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn btcdmon(args: &[&str]) -> Command {
+    let mut c = Command::new(cargo_bin("btcdmon"));
+    c.args(args).env_remove("BTCDMON_NODE").stdin(Stdio::null());
+    c
+}
+
+fn capture(name: &str) -> String {
+    format!("{}/captures/{name}/capture.pcap.zst", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn err(o: &Output) -> String {
+    String::from_utf8_lossy(&o.stderr).into_owned()
+}
+
+fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+/// Replays into InfluxDB and into a store.
+fn replay(folder: &Path, url: &str, name: &str, more: &[&str]) -> Output {
+    let (store, spool) = (path(folder, "node.db"), path(folder, "spool"));
+    let capture = capture(name);
+    let mut args =
+        vec!["replay", "-q", "--sensor", "a sensor", "--store", &store, "--influx", url, "--influx-spool", &spool];
+    args.extend_from_slice(more);
+    args.push(&capture);
+    btcdmon(&args).output().unwrap()
+}
+
+/// Demands status 1 and one line on standard error that holds all of `parts`.
+fn fails(o: &Output, parts: &[&str]) {
+    let e = err(o);
+    assert_eq!((o.status.code(), e.lines().count()), (Some(1), 1), "{e}");
+    assert!(parts.iter().all(|p| e.contains(p)), "{e}");
+}
+
+#[test]
+fn a_replay_gives_the_points_of_the_store_and_twice_is_once() {
+    let Some(server) = Influxd::start(false) else { return };
+    for name in ["btcd-v1", "btcd-v2", "btcd-ipv6"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut counts = Vec::new();
+        for _ in 0..2 {
+            let o = replay(folder.path(), &server.url(), name, &["--influx-database", name]);
+            assert!(o.status.success() && err(&o).is_empty(), "{}", err(&o));
+            counts.push(equal::compare(&server, name, &folder.path().join("node.db")));
+        }
+        assert_eq!(counts[0], counts[1], "{name}");
+        assert!(counts[0] > 100, "{name}: {} points", counts[0]);
+    }
+    // Into a retention policy of its own.
+    server.query("", "CREATE RETENTION POLICY \"week\" ON \"btcd-v1\" DURATION INF REPLICATION 1");
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--influx-database", "btcd-v1", "--influx-retention-policy", "week"];
+    assert!(replay(folder.path(), &server.url(), "btcd-v1", &more).status.success());
+    let found = server.query("btcd-v1", "SELECT count(bytes_recv) FROM \"week\".\"bandwidth\"");
+    assert!(found["results"][0]["series"][0]["values"][0][1].as_i64().unwrap() > 3, "{found}");
+}
+
+/// The server is killed in the middle and comes back: the spool has what came in between.
+#[test]
+fn a_server_that_is_killed_and_comes_back_misses_no_point() {
+    let Some(mut server) = Influxd::start(false) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let whole = zstd::decode_all(File::open(capture("btcd-v1")).unwrap()).unwrap();
+    let (store, spool) = (path(folder.path(), "node.db"), path(folder.path(), "spool"));
+    let url = server.url();
+    let args = ["replay", "-q", "--store", &store, "--influx", &url, "--influx-spool", &spool, "--interval", "1s", "-"];
+    let mut child = btcdmon(&args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut to = child.stdin.take().unwrap();
+    let (sender, lines) = std::sync::mpsc::channel();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|l| sender.send(l)));
+    let third = whole.len() / 3;
+    to.write_all(&whole[..third]).unwrap();
+    let started = Instant::now();
+    while server.count("btcdmon", "bandwidth", "bytes_recv") == 0 {
+        assert!(started.elapsed() < Duration::from_secs(20), "nothing arrived");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.kill();
+    to.write_all(&whole[third..2 * third]).unwrap();
+    let said = lines.recv_timeout(PATIENCE).expect("told that the server is gone");
+    assert!(said.contains("points wait in"), "{said}");
+    let waiting = fs::read_dir(fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path()).unwrap();
+    assert!(waiting.count() > 1, "a lock and bodies");
+    server.run();
+    to.write_all(&whole[2 * third..]).unwrap();
+    drop(to);
+    loop {
+        let said = lines.recv_timeout(PATIENCE).expect("told that the server is back");
+        if said.contains("takes points again") {
+            break;
+        }
+        assert!(said.contains("refused"), "{said}");
+    }
+    assert!(child.wait().unwrap().success());
+    assert!(lines.recv_timeout(PATIENCE).is_err(), "nothing else is told");
+    equal::compare(&server, "btcdmon", Path::new(&store));
+}
+
+#[test]
+fn users_and_databases() {
+    let Some(server) = Influxd::start(true) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let run = |more: &[&str], password: Option<&str>| {
+        let (spool, capture) = (path(folder.path(), "spool"), capture("btcd-ipv6"));
+        let mut args = vec!["replay", "-q", "--influx", &url, "--influx-spool", &spool];
+        args.extend_from_slice(more);
+        args.push(&capture);
+        let mut c = btcdmon(&args);
+        if let Some(p) = password {
+            let file = folder.path().join("password");
+            fs::write(&file, format!("{p}\n")).unwrap();
+            c.arg("--influx-password-file").arg(file);
+        }
+        c.output().unwrap()
+    };
+    fails(
+        &run(&["--influx-user", "admin"], Some("wrong")),
+        &["refuses the user or the password", "--influx-password-file"],
+    );
+    fails(&run(&[], None), &["refuses the user or the password"]);
+    fails(&run(&["--influx-user", "admin", "--influx-bucket", "b"], Some("x")), &["leave out one of the two"]);
+    // One that may not make databases, and there is none: nothing is lost, the points wait.
+    server.query("", "CREATE USER writer WITH PASSWORD 'pw'");
+    let o = run(&["--influx-user", "writer"], Some("pw"));
+    let e = err(&o);
+    assert_eq!(o.status.code(), Some(1), "{e}");
+    let last = e.lines().last().unwrap();
+    assert!(last.contains("points wait in") && last.contains("any run with the same --influx options"), "{e}");
+    // The operator makes it, and the next run sends what waits.
+    server.query("", "CREATE DATABASE btcdmon");
+    server.query("", "GRANT WRITE ON btcdmon TO writer");
+    let o = run(&["--influx-user", "writer"], Some("pw"));
+    assert!(o.status.success(), "{}", err(&o));
+    let count = server.count("btcdmon", "bandwidth", "bytes_recv");
+    assert!(count > 1);
+    // One that may: made again after somebody has dropped it.
+    server.query("", "DROP DATABASE btcdmon");
+    let o = run(&["--influx-user", "admin"], Some("right"));
+    assert!(o.status.success() && err(&o).is_empty(), "{}", err(&o));
+    assert_eq!(server.count("btcdmon", "bandwidth", "bytes_recv"), count);
+}
+
+#[test]
+fn points_beyond_retention_and_type_conflicts_are_told() {
+    let Some(server) = Influxd::start(false) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    server.query("", "CREATE DATABASE old WITH DURATION 1h");
+    let o = replay(folder.path(), &server.url(), "btcd-ipv6", &["--influx-database", "old"]);
+    let e = err(&o);
+    assert!(o.status.success() && e.lines().count() == 1, "{e}");
+    assert!(e.contains("refused for good") && e.contains("retention policy"), "{e}");
+    // Types are kept by shard, that is by week: the conflict must lie near the points.
+    assert!(replay(folder.path(), &server.url(), "btcd-ipv6", &["--influx-database", "first"]).status.success());
+    let last = server.query("first", "SELECT last(bytes_recv) FROM bandwidth");
+    let time = last["results"][0]["series"][0]["values"][0][0].as_i64().unwrap();
+    server.query("", "CREATE DATABASE other");
+    server.write("other", &format!("bandwidth bytes_recv=1.5 {time}"));
+    let o = replay(folder.path(), &server.url(), "btcd-ipv6", &["--influx-database", "other"]);
+    assert!(err(&o).contains("field type conflict") && err(&o).contains("bytes_recv"), "{}", err(&o));
+    assert!(server.count("other", "sensor", "frames") > 1, "the other series are there");
+}
+
+/// A spool on a full disk: told, counted, and the replay ends.
+#[test]
+fn a_full_disk_under_the_spool() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path().join("small");
+    fs::create_dir(&spool).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"]).arg(&spool).output();
+    if !mount.is_ok_and(|o| o.status.success()) {
+        return server::skip("a full disk: only root can mount a small one");
+    }
+    let down = fake::Fake::start(|_| fake::Answer::status(500, ""));
+    let spool_text = spool.to_str().unwrap();
+    let args = ["replay", "-q", "--influx", &down.url, "--influx-spool", spool_text, "--interval", "1s"];
+    let o = btcdmon(&args).arg(capture("btcd-v1")).output().unwrap();
+    let unmounted = Command::new("umount").arg(&spool).status().unwrap();
+    assert!(unmounted.success());
+    let e = err(&o);
+    assert_eq!(o.status.code(), Some(1), "{e}");
+    let last = e.lines().last().unwrap();
+    assert!(last.contains("write to the spool") && last.contains("No space left on device"), "{e}");
+}
+
+/// As fast as the server takes them, with flat memory.
+#[test]
+fn many_points() {
+    const POINTS: i64 = 400_000;
+    let Some(server) = Influxd::start(false) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let config = serde_json::json!({ "type": "influx", "url": server.url(), "spool": folder.path() });
+    let config: SinkConfig = serde_json::from_value(config).unwrap();
+    let mut outlets = Outlets::open(&[config], "fast", Policy::REPLAY, &Notices::default()).unwrap();
+    let node = std::sync::Arc::from("n");
+    let started = Instant::now();
+    let mut early = 0;
+    for t in 0..POINTS {
+        let mut values = vec![Value::Absent; SERIES[id::TX_FEES].columns.len()];
+        for (v, c) in values.iter_mut().zip(SERIES[id::TX_FEES].columns) {
+            *v = match c.kind_of_value {
+                btcdmon::series::Type::Integer => Value::Integer(t),
+                _ if c.tag => Value::Text("v1".into()),
+                btcdmon::series::Type::Float => Value::Float(t as f64 / 7.0),
+                _ => Value::Text(format!("{t:064x}").into()),
+            };
+        }
+        let time = Timestamp::from_nanos(1_700_000_000_000_000_000 + t * 1000);
+        outlets.point(Point { series: id::TX_FEES, time, node: std::sync::Arc::clone(&node), values });
+        if t == POINTS / 4 {
+            early = resident();
+        }
+    }
+    let grown = resident().saturating_sub(early);
+    let closed = outlets.close().unwrap();
+    let seconds = started.elapsed().as_secs_f64();
+    println!(
+        "{:.0} points a second into InfluxDB, memory grew by {} MB after the first quarter",
+        POINTS as f64 / seconds,
+        grown >> 20
+    );
+    assert_eq!((closed[0].delivered, closed[0].spool_bytes), (POINTS as u64, 0));
+    assert_eq!(server.count("btcdmon", "tx_fees", "tx_fee"), POINTS);
+    assert!(grown < 64 << 20, "{grown} bytes more");
+}
+
+/// Bytes of memory of this process.
+fn resident() -> u64 {
+    let text = fs::read_to_string("/proc/self/statm").unwrap();
+    text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
