@@ -3,6 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod corpus;
+#[path = "ledger/hostile.rs"]
+mod hostile;
+#[path = "ledger/late.rs"]
+mod late;
+#[path = "ledger/signs.rs"]
+mod signs;
 mod wire;
 
 use bitcoin::p2p::message::NetworkMessage;

@@ -11,6 +11,8 @@ mod corpus;
 mod chain;
 #[path = "recordings/ledger.rs"]
 mod ledger;
+#[path = "recordings/parts.rs"]
+mod parts;
 #[path = "recordings/peers.rs"]
 mod peers;
 #[path = "recordings/store.rs"]

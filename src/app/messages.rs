@@ -3,8 +3,10 @@
 use crate::message::body::Body;
 use crate::message::command::Command;
 use crate::message::event::Message;
+use crate::message::v2::Estimate;
+use crate::message::v2::kind::Kind;
 use crate::message::{fields, info, text};
-use crate::node::SeenMessage;
+use crate::node::{Direction, SeenEstimate, SeenMessage};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 
@@ -28,6 +30,65 @@ pub fn print(out: &mut impl Write, format: Format, seen: &SeenMessage<'_>) -> io
     match format {
         Format::Json => print_json(out, seen),
         Format::Text => print_text(out, seen),
+    }
+}
+
+/// Prints one inferred message.
+pub fn print_estimate(out: &mut impl Write, format: Format, seen: &SeenEstimate<'_>) -> io::Result<()> {
+    let Estimate { kind, offset, len, time, index, confidence, .. } = *seen.estimate;
+    let name = kind.command().map_or("", Command::name);
+    let contents = contents(seen.estimate);
+    if format == Format::Text {
+        let arrow = arrow(seen.direction);
+        let node = text::escape(seen.node.as_bytes());
+        let (frame, time, peer) = (index.0, time.to_string(), seen.peer.to_string());
+        let info = contents.map_or(String::new(), |(what, n)| format!(", {what} {n}"));
+        return writeln!(
+            out,
+            "{frame:>9}  {time:<30}  {node:<24} {arrow} {peer:<28}  {name:<12} {len:>9}  v2, estimated ({:.1} %){info}",
+            f64::from(confidence) / 10.0
+        );
+    }
+    let mut o = Map::new();
+    let mut put = |k: &str, v: Value| {
+        o.insert(k.to_owned(), v);
+    };
+    put("time", time.nanos().into());
+    put("packet", index.0.into());
+    put("node", seen.node.into());
+    put("peer", seen.peer.to_string().into());
+    put("direction", seen.direction.name().into());
+    put("transport", "v2".into());
+    put("estimated", true.into());
+    put("confidence", (f64::from(confidence) / 1000.0).into());
+    put("connection", seen.connection.0.into());
+    put("command", name.into());
+    put("wire_bytes", len.into());
+    put("stream_offset", offset.into());
+    if let Some((what, n)) = contents {
+        put(what, n.into());
+    }
+    serde_json::to_writer(&mut *out, &o)?;
+    out.write_all(b"\n")
+}
+
+/// What the length of an inferred message says of its contents.
+fn contents(e: &Estimate) -> Option<(&'static str, u32)> {
+    Some(match e.kind {
+        Kind::Inv | Kind::GetDataTx | Kind::GetDataBlock | Kind::NotFound | Kind::Headers | Kind::Addr => {
+            ("entries", e.entries)
+        }
+        Kind::Tx => ("tx_size", e.payload_bytes()),
+        Kind::Block => ("block_size", e.payload_bytes()),
+        Kind::CmpctBlock => ("payload_bytes", e.payload_bytes()),
+        _ => return None,
+    })
+}
+
+fn arrow(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Recv => "<-",
+        Direction::Sent => "->",
     }
 }
 
@@ -93,10 +154,7 @@ fn print_json(out: &mut impl Write, seen: &SeenMessage<'_>) -> io::Result<()> {
 
 fn print_text(out: &mut impl Write, seen: &SeenMessage<'_>) -> io::Result<()> {
     let m = seen.message;
-    let arrow = match seen.direction {
-        crate::node::Direction::Recv => "<-",
-        crate::node::Direction::Sent => "->",
-    };
+    let arrow = arrow(seen.direction);
     let mut notes = String::new();
     if m.truncated {
         notes = format!("truncated, {} bytes missing", m.missing);

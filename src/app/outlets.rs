@@ -40,6 +40,11 @@ impl Outlets {
         Ok(outlets)
     }
 
+    /// Whether points go nowhere.
+    pub fn is_empty(&self) -> bool {
+        self.queues.is_empty()
+    }
+
     /// Takes a point of an event series.
     #[inline]
     pub fn point(&mut self, point: Point) {

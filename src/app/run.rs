@@ -7,7 +7,7 @@ use super::shutdown::Shutdown;
 use super::stage::{Consumer, Finished, Settings, Stages};
 use crate::capture::{Options, PacketSource as _, Replay};
 use crate::message::command::Command;
-use crate::node::{Output, Report, SeenMessage};
+use crate::node::{Output, Report, SeenEstimate, SeenMessage};
 use crate::series::Point;
 use crate::series::delivery::Delivery;
 use crate::sink::SinkConfig;
@@ -128,8 +128,22 @@ impl<W: Write> Output for Results<W> {
         }
     }
 
+    fn estimate(&mut self, seen: &SeenEstimate<'_>) {
+        let Some(l) = self.listing.as_mut().filter(|_| !self.closed) else { return };
+        let Some(command) = seen.estimate.kind.command() else { return };
+        if l.commands.is_empty() || l.commands.iter().any(|c| c == command.name()) {
+            let result = messages::print_estimate(&mut l.out, l.format, seen);
+            self.unshown = true;
+            self.printed(result);
+        }
+    }
+
     fn point(&mut self, point: Point) {
         self.outlets.point(point);
+    }
+
+    fn wants_points(&self) -> bool {
+        !self.outlets.is_empty()
     }
 
     fn interval(&mut self, points: Vec<Point>) {

@@ -14,11 +14,25 @@ const STEP: usize = LANES * 4;
 /// Protocol number of TCP in the pseudo header.
 const TCP: u64 = 6;
 
+/// What the bytes that a checksum covers add up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// Whether the checksum is right. A wrong one is no proof of damage: with offloading the network card fills it
+    /// in after the capture.
+    pub right: bool,
+    /// Sum of the payload in 32-bit words of the machine's order, the end padded with zeros.
+    pub payload: u64,
+}
+
 /// Whether the checksum of a segment is right; `None` when the capture cut the bytes it covers.
-///
-/// A wrong checksum is no proof of damage: with offloading the network card fills it in after the capture.
 #[inline]
 pub fn verify(segment: &Segment<'_>) -> Option<bool> {
+    sums(segment).map(|s| s.right)
+}
+
+/// The sums of a segment; `None` when the capture cut the bytes that the checksum covers.
+#[inline]
+pub fn sums(segment: &Segment<'_>) -> Option<Sums> {
     if segment.checksummed.is_empty() {
         return None;
     }
@@ -30,7 +44,11 @@ pub fn verify(segment: &Segment<'_>) -> Option<bool> {
         _ => return None,
     };
     let pseudo = addresses + swap(TCP) + swap(length & 0xffff) + swap(length >> 16);
-    Some(fold(pseudo + sum(segment.checksummed)) == 0xffff)
+    // The TCP header has whole words.
+    let (header, payload) =
+        segment.checksummed.split_at(segment.checksummed.len().saturating_sub(segment.payload.len()));
+    let payload = sum(payload);
+    Some(Sums { right: fold(pseudo + sum(header) + payload) == 0xffff, payload })
 }
 
 /// A 16-bit number of the network as the machine's order has it.

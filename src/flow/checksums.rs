@@ -12,25 +12,34 @@ const SAMPLE: u8 = 8;
 pub struct ChecksumSample {
     seen: u8,
     bad: u8,
+    /// Sum of the newest segment's payload, where it was looked at.
+    payload: Option<u64>,
 }
 
 impl ChecksumSample {
     /// Whether `segment` is to be ignored for its checksum. Segments that the capture cut are never judged.
     #[inline]
     pub fn rejects(&mut self, policy: Checksums, segment: &Segment<'_>) -> bool {
-        match policy {
-            Checksums::Off => false,
-            Checksums::On => checksum::verify(segment) == Some(false),
-            Checksums::Auto => self.auto(segment),
+        if policy == Checksums::Off {
+            return false;
         }
+        let sums = checksum::sums(segment);
+        self.payload = sums.map(|s| s.payload);
+        let Some(sums) = sums else { return false };
+        if policy == Checksums::On { !sums.right } else { self.auto(segment, sums.right) }
     }
 
-    fn auto(&mut self, segment: &Segment<'_>) -> bool {
+    /// Sum of the payload of the segment that was judged last; with [`Checksums::Off`] it is not known.
+    #[inline]
+    pub fn payload(&self) -> Option<u64> {
+        self.payload
+    }
+
+    fn auto(&mut self, segment: &Segment<'_>, good: bool) -> bool {
         let decided = self.seen >= SAMPLE;
         if decided && self.bad * 2 >= SAMPLE {
             return false;
         }
-        let Some(good) = checksum::verify(segment) else { return false };
         if decided {
             return !good;
         }

@@ -2,7 +2,7 @@
 
 use super::anomaly::{Anomaly, CloseReason, GapCause};
 use super::half::{Half, Output};
-use super::handler::{Action, At, Chunk, Conversation, Gap, RoleEvidence, StreamHandler};
+use super::handler::{Action, At, Chunk, Conversation, Gap, RoleEvidence, Span, StreamHandler};
 use super::key::{FlowKey, Side};
 use super::limits::{Config, RST_WINDOW};
 use crate::decode::segment::{Flags, Segment};
@@ -58,6 +58,11 @@ impl<H: StreamHandler> Output for Delivery<'_, H> {
     #[inline]
     fn data(&mut self, chunk: Chunk<'_>) -> Action {
         self.handler.data(self.at, self.conversation, self.stream, self.side, chunk)
+    }
+
+    #[inline]
+    fn measured(&mut self, span: Span) -> Action {
+        self.handler.measured(self.at, self.conversation, self.stream, self.side, span)
     }
 
     fn missing(&mut self, gap: &Gap) {

@@ -5,9 +5,10 @@
 
 use super::anomaly::{Anomaly, GapCause};
 use super::checksums::ChecksumSample;
+use super::delivered::Delivered;
 use super::duplicate::RecentFrames;
 use super::gap::HoleClock;
-use super::handler::{Action, Chunk, DirectionStats, Gap};
+use super::handler::{Action, Chunk, DirectionStats, Gap, Span};
 use super::limits::{FAR, FAR_AGREE, Limits, PAWS_IDLE};
 use super::ooo::{OooBuffer, Piece};
 use crate::decode::segment::{Flags, Segment};
@@ -19,6 +20,10 @@ use crate::time::Timestamp;
 pub trait Output {
     /// The next bytes.
     fn data(&mut self, chunk: Chunk<'_>) -> Action;
+    /// The outline of the next bytes, in a direction that is only measured.
+    fn measured(&mut self, _span: Span) -> Action {
+        Action::Count
+    }
     /// Bytes that will never come.
     fn gap(&mut self, gap: Gap) -> Action;
     /// The same, also for a direction that is only counted.
@@ -54,10 +59,11 @@ pub struct Half {
     pub(super) hole: HoleClock,
     pub(super) recent: RecentFrames,
     pub(super) checksums: ChecksumSample,
+    pub(super) delivered: Delivered,
     pub(super) stats: DirectionStats,
     pub(super) timestamp: Option<(u32, Timestamp)>,
     far: Option<(SeqNum, u8)>,
-    only_count: bool,
+    wanted: Action,
 }
 
 impl Half {
@@ -151,6 +157,11 @@ impl Half {
         out: &mut impl Output,
     ) {
         let end = start + i64::from(s.payload_len);
+        let sum = self.checksums.payload();
+        let again = start >= 0 && start < self.next as i64;
+        if again && sum.is_some_and(|sum| self.delivered.contradicts(start as u64, s.payload_len, sum)) {
+            tally.count(Anomaly::RetransmissionConflict);
+        }
         if end <= self.next as i64 {
             self.seen_before(start, s.payload_len, tally);
             return;
@@ -186,6 +197,9 @@ impl Half {
         self.highest = self.highest.max(piece.end);
         if piece.start == self.next && self.ooo.first().is_none_or(|f| f >= piece.end) {
             self.remember_timestamp(s, time);
+            if let Some(sum) = sum.filter(|_| piece.starts_segment && piece.end == end as u64) {
+                self.delivered.note(piece.start, s.payload_len, sum);
+            }
             self.deliver(&piece, out);
         } else {
             if piece.start == self.next {
@@ -194,7 +208,7 @@ impl Half {
                 tally.count(Anomaly::OutOfOrder);
                 self.hole.opened(time);
             }
-            let inserted = self.ooo.insert(&piece, !self.only_count);
+            let inserted = self.ooo.insert(&piece, self.wanted);
             self.stats.retransmitted_bytes += inserted.seen_again;
             tally.add(Anomaly::OverlapConflict, inserted.conflicting);
         }
@@ -223,7 +237,12 @@ impl Half {
         let offset = self.next;
         self.next = piece.end;
         self.stats.payload_bytes += len;
-        if self.only_count {
+        if self.wanted != Action::Deliver {
+            if self.wanted == Action::Measure {
+                let Piece { time, starts_segment, pushed, .. } = *piece;
+                let action = out.measured(Span { offset, len, time, starts_segment, pushed });
+                self.obey(action);
+            }
             return;
         }
         let mut action = Action::Deliver;
@@ -232,7 +251,7 @@ impl Half {
             action = out.data(Chunk { offset, bytes, time, starts_segment, pushed: piece.pushed && captured == len });
         }
         self.obey(action);
-        if captured < len && action == Action::Deliver {
+        if captured < len && action != Action::Count {
             let (offset, len) = (offset + captured, len - captured);
             self.lack(Gap { offset, len, known: true, cause: GapCause::SnapLength }, out);
         }
@@ -243,16 +262,17 @@ impl Half {
         self.stats.gaps += 1;
         self.stats.gap_bytes += gap.len;
         out.missing(&gap);
-        if !self.only_count {
+        if self.wanted != Action::Count {
             let action = out.gap(gap);
             self.obey(action);
         }
     }
 
     fn obey(&mut self, action: Action) {
-        if action == Action::Count && !self.only_count {
-            self.only_count = true;
-            self.ooo.forget_bytes();
+        // Bytes that were let go do not come back.
+        if action > self.wanted {
+            self.wanted = action;
+            self.ooo.forget_bytes(action);
         }
     }
 

@@ -61,6 +61,22 @@ pub struct Chunk<'a> {
     pub pushed: bool,
 }
 
+/// A stretch of a stream in order of which only the outline is told ([`Action::Measure`]): one segment's payload, or
+/// the new part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Stream offset of the first byte.
+    pub offset: u64,
+    /// Bytes by the IP length, more than 0, whatever the capture cut.
+    pub len: u64,
+    /// When the segment was captured (earlier than now when it was held back).
+    pub time: Timestamp,
+    /// Whether the span begins where its segment's payload began.
+    pub starts_segment: bool,
+    /// Whether the span ends its segment, and that had PSH set.
+    pub pushed: bool,
+}
+
 /// Bytes of a stream that will never come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -74,11 +90,14 @@ pub struct Gap {
     pub cause: GapCause,
 }
 
-/// What the handler wants of a direction from here on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the handler wants of a direction from here on, most first: less can be asked for at any time, more never again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// More data.
+    #[default]
     Deliver,
+    /// Only tell where segments begin and end; held-back data is freed at once, its boundaries are kept.
+    Measure,
     /// Only count its bytes; held-back data is freed at once (R49).
     Count,
 }
@@ -125,6 +144,18 @@ pub trait StreamHandler {
         chunk: Chunk<'_>,
     ) -> Action;
 
+    /// The next segment from `side`, of a direction that is only measured. In order, like data.
+    fn measured(
+        &mut self,
+        _at: At,
+        _conversation: &Conversation,
+        _stream: &mut Self::Stream,
+        _side: Side,
+        _span: Span,
+    ) -> Action {
+        Action::Count
+    }
+
     /// Bytes from `side` are missing.
     fn gap(&mut self, at: At, conversation: &Conversation, stream: &mut Self::Stream, side: Side, gap: Gap) -> Action;
 
@@ -142,4 +173,9 @@ pub trait StreamHandler {
 
     /// Figures of a conversation that had segments since the last tick, at each tick and before it is forgotten.
     fn progress(&mut self, at: At, conversation: &Conversation, stream: &mut Self::Stream, stats: &[DirectionStats; 2]);
+
+    /// Whether the conversation wants [`StreamHandler::progress`] at the next tick also when no segment comes.
+    fn waits(&self, _stream: &Self::Stream) -> bool {
+        false
+    }
 }

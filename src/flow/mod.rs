@@ -16,6 +16,7 @@
 pub mod anomaly;
 pub mod checksums;
 pub mod conversation;
+pub mod delivered;
 pub mod duplicate;
 pub mod gap;
 pub mod half;
@@ -30,7 +31,7 @@ mod receive;
 pub mod table;
 
 pub use anomaly::{Anomaly, CloseReason, GapCause};
-pub use handler::{Action, At, Chunk, Conversation, DirectionStats, Gap, PacketIndex, StreamHandler};
+pub use handler::{Action, At, Chunk, Conversation, DirectionStats, Gap, PacketIndex, Span, StreamHandler};
 pub use key::{FlowKey, Side};
 pub use limits::{Checksums, Config, Limits};
 pub use partition::Partition;

@@ -5,6 +5,7 @@
 //! fewer bytes than it spans: the capture cut the frame, or the direction is
 //! only counted.
 
+use super::handler::Action;
 use super::limits::SEGMENT_OVERHEAD;
 use crate::decode::seq::StreamOffset;
 use crate::time::Timestamp;
@@ -102,10 +103,13 @@ impl OooBuffer {
     }
 
     /// Holds `piece` back; parts that are held already keep their first copy.
-    pub fn insert(&mut self, piece: &Piece<'_>, keep_bytes: bool) -> Inserted {
-        if !keep_bytes {
-            return self.insert_range(piece);
-        }
+    pub fn insert(&mut self, piece: &Piece<'_>, wanted: Action) -> Inserted {
+        let outline = Piece { bytes: &[], ..*piece };
+        let piece = match wanted {
+            Action::Deliver => piece,
+            Action::Measure => &outline,
+            Action::Count => return self.insert_range(piece),
+        };
         let mut done = Inserted::default();
         // The first range that ends beyond the start of the piece.
         let mut i = self.held.partition_point(|h| h.end <= piece.start);
@@ -190,10 +194,14 @@ impl OooBuffer {
         forgotten
     }
 
-    /// Frees the bytes and keeps the ranges, touching ones as one: the direction is only counted from here on (R49).
-    pub fn forget_bytes(&mut self) {
+    /// Frees the bytes and keeps the ranges, touching ones as one when the direction is only counted from here on (R49).
+    pub fn forget_bytes(&mut self, wanted: Action) {
         for h in &mut self.held {
             h.bytes = Vec::new();
+        }
+        if wanted != Action::Count {
+            self.bytes = 0;
+            return;
         }
         let mut ranges: Vec<Held> = std::mem::take(&mut self.held).into();
         ranges.dedup_by(|later, earlier| {

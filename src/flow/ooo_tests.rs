@@ -19,8 +19,8 @@ fn seen(seen_again: u64, conflicting: u64) -> Inserted {
 #[test]
 fn r32_duplicate() {
     let mut b = OooBuffer::default();
-    assert_eq!(b.insert(&piece(5, b"abc"), true), seen(0, 0));
-    assert_eq!(b.insert(&piece(5, b"abc"), true), seen(3, 0));
+    assert_eq!(b.insert(&piece(5, b"abc"), Action::Deliver), seen(0, 0));
+    assert_eq!(b.insert(&piece(5, b"abc"), Action::Deliver), seen(3, 0));
     assert_eq!(ranges(&b), [(5, &b"abc"[..], true, true)]);
     assert_eq!(b.allocated(), 3 + SEGMENT_OVERHEAD);
 }
@@ -28,16 +28,16 @@ fn r32_duplicate() {
 #[test]
 fn r33_contained_keeps_the_first_copy() {
     let mut b = OooBuffer::default();
-    b.insert(&piece(5, b"abcdef"), true);
-    assert_eq!(b.insert(&piece(6, b"bXX"), true), seen(3, 2));
+    b.insert(&piece(5, b"abcdef"), Action::Deliver);
+    assert_eq!(b.insert(&piece(6, b"bXX"), Action::Deliver), seen(3, 2));
     assert_eq!(ranges(&b), [(5, &b"abcdef"[..], true, true)]);
 }
 
 #[test]
 fn r33_containing_fills_both_sides() {
     let mut b = OooBuffer::default();
-    b.insert(&piece(5, b"AB"), true);
-    assert_eq!(b.insert(&piece(3, b"stuvwx"), true), seen(2, 2));
+    b.insert(&piece(5, b"AB"), Action::Deliver);
+    assert_eq!(b.insert(&piece(3, b"stuvwx"), Action::Deliver), seen(2, 2));
     // Only the outer ends of the new piece are ends of its segment.
     let expected: [(u64, &[u8], bool, bool); 3] =
         [(3, b"st", true, false), (5, b"AB", true, true), (7, b"wx", false, true)];
@@ -47,9 +47,9 @@ fn r33_containing_fills_both_sides() {
 #[test]
 fn r32_touching_ranges_stay_apart_and_come_out_together() {
     let mut b = OooBuffer::default();
-    b.insert(&piece(3, b"cd"), true);
-    b.insert(&piece(1, b"ab"), true);
-    b.insert(&piece(9, b"z"), true);
+    b.insert(&piece(3, b"cd"), Action::Deliver);
+    b.insert(&piece(1, b"ab"), Action::Deliver);
+    b.insert(&piece(9, b"z"), Action::Deliver);
     assert_eq!(b.first(), Some(1));
     let taken: Vec<_> = b.take_contiguous(1).iter().map(|h| (h.start, h.bytes.clone())).collect();
     assert_eq!(taken, [(1, b"ab".to_vec()), (3, b"cd".to_vec())]);
@@ -62,9 +62,9 @@ fn r32_touching_ranges_stay_apart_and_come_out_together() {
 fn r05_bytes_that_the_capture_cut_stay_missing() {
     let mut b = OooBuffer::default();
     let cut = Piece { end: 20, ..piece(10, b"abcd") };
-    b.insert(&cut, true);
+    b.insert(&cut, Action::Deliver);
     // The first copy's range stands, also where its bytes were cut; those are not compared.
-    assert_eq!(b.insert(&piece(8, b"..abXd0123456789"), true), seen(10, 1));
+    assert_eq!(b.insert(&piece(8, b"..abXd0123456789"), Action::Deliver), seen(10, 1));
     let expected: [(u64, &[u8], bool, bool); 3] =
         [(8, b"..", true, false), (10, b"abcd", true, true), (20, b"6789", false, true)];
     assert_eq!(ranges(&b), expected);
@@ -74,9 +74,9 @@ fn r05_bytes_that_the_capture_cut_stay_missing() {
 #[test]
 fn r18_truncate_cuts_frees_and_counts() {
     let mut b = OooBuffer::default();
-    b.insert(&piece(0, b"abcd"), true);
-    b.insert(&piece(6, b"gh"), true);
-    b.insert(&piece(9, b"jklm"), true);
+    b.insert(&piece(0, b"abcd"), Action::Deliver);
+    b.insert(&piece(6, b"gh"), Action::Deliver);
+    b.insert(&piece(9, b"jklm"), Action::Deliver);
     assert_eq!(b.truncate(13), 0);
     assert_eq!(b.truncate(10), 3);
     assert_eq!(b.truncate(2), 5);
@@ -88,16 +88,16 @@ fn r18_truncate_cuts_frees_and_counts() {
 #[test]
 fn r49_ranges_that_are_only_counted_merge() {
     let mut b = OooBuffer::default();
-    b.insert(&piece(10, b"ab"), true);
-    b.insert(&piece(12, b"cd"), true);
-    b.insert(&piece(20, b"z"), true);
-    b.forget_bytes();
+    b.insert(&piece(10, b"ab"), Action::Deliver);
+    b.insert(&piece(12, b"cd"), Action::Deliver);
+    b.insert(&piece(20, b"z"), Action::Deliver);
+    b.forget_bytes(Action::Count);
     assert_eq!((b.segments(), b.allocated()), (2, 2 * SEGMENT_OVERHEAD));
-    assert_eq!(b.insert(&piece(16, b"...."), false), seen(0, 0)); // touches 20
-    assert_eq!(b.insert(&piece(5, b"....."), false), seen(0, 0)); // touches 10
-    assert_eq!(b.insert(&piece(30, b"."), false), seen(0, 0));
+    assert_eq!(b.insert(&piece(16, b"...."), Action::Count), seen(0, 0)); // touches 20
+    assert_eq!(b.insert(&piece(5, b"....."), Action::Count), seen(0, 0)); // touches 10
+    assert_eq!(b.insert(&piece(30, b"."), Action::Count), seen(0, 0));
     assert_eq!(b.segments(), 3);
-    assert_eq!(b.insert(&piece(4, b"............................"), false), seen(15, 0));
+    assert_eq!(b.insert(&piece(4, b"............................"), Action::Count), seen(15, 0));
     let spans: Vec<_> = b.held.iter().map(|h| (h.start, h.end)).collect();
     assert_eq!(spans, [(4, 32)]);
     assert_eq!(b.allocated(), SEGMENT_OVERHEAD);
@@ -128,7 +128,10 @@ fn r31_random_against_a_map_of_bytes() {
                 differ += u64::from(!counting && cell.is_some_and(|c| c != byte));
                 cell.get_or_insert(byte);
             }
-            assert_eq!(b.insert(&piece(start, &bytes), !counting), seen(again, differ));
+            assert_eq!(
+                b.insert(&piece(start, &bytes), if counting { Action::Count } else { Action::Deliver }),
+                seen(again, differ)
+            );
             let mut held: Vec<Option<u8>> = vec![None; SPACE as usize];
             for h in &b.held {
                 assert!(h.start < h.end);

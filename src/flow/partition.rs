@@ -252,17 +252,17 @@ impl<H: StreamHandler> Partition<H> {
 
     /// Tells the handler the figures of every conversation that changed.
     fn report(&mut self, at: At) {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for (id, conversation) in dirty.drain(..) {
-            self.busy = Busy::Flow(id);
-            let Self { table, handler, .. } = self;
-            if let Some(flow) = table.get_mut(id).filter(|f| f.dirty && f.conversation.id == conversation) {
-                flow.dirty = false;
-                let stats = figures(flow);
-                handler.progress(at, &flow.conversation, &mut flow.stream, &stats);
-            }
-        }
-        self.dirty = dirty;
+        let Self { table, handler, dirty, busy, .. } = self;
+        dirty.retain(|&(id, conversation)| {
+            *busy = Busy::Flow(id);
+            let Some(flow) = table.get_mut(id).filter(|f| f.dirty && f.conversation.id == conversation) else {
+                return false;
+            };
+            let stats = figures(flow);
+            handler.progress(at, &flow.conversation, &mut flow.stream, &stats);
+            flow.dirty = handler.waits(&flow.stream);
+            flow.dirty
+        });
     }
 
     /// Closes what has been silent for too long (R20) and forgets what has lingered (R19).

@@ -1,10 +1,11 @@
 //! `block`.
 
 use super::body::Body;
-use super::hash::Hash256;
+use super::digest::add_money;
+use super::hash::{Hash256, sha256d_of_parts};
 use super::headers::{Header, HeaderView};
 use super::read::{DecodeError, MAX_SIZE, Reader, compact_len};
-use super::tx::{Input, MIN_TX, Output, Transactions, TxSink, scan};
+use super::tx::{Input, MIN_TX, Output, Transactions, TxSink, Witness, scan};
 
 /// The `block` message. Its transactions are walked by [`transactions`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Block {
     pub bits: u32,
     /// What the coinbase pays, satoshi: subsidy and fees.
     pub coinbase_value: Option<i64>,
+    /// It came without the witnesses that its coinbase commits to (BIP 141): its real size is unknown.
+    pub stripped: bool,
 }
 
 impl Block {
@@ -62,7 +65,12 @@ pub(super) struct Coinbase<'a> {
     script: Option<&'a [u8]>,
     value: Option<i64>,
     invalid: bool,
+    commitment: Option<[u8; 32]>,
+    witness: Option<Witness<'a>>,
 }
+
+/// How the output script starts that commits to the witnesses of a block (BIP 141).
+const COMMITMENT: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
 
 impl<'a> TxSink<'a> for Coinbase<'a> {
     #[inline]
@@ -74,9 +82,20 @@ impl<'a> TxSink<'a> for Coinbase<'a> {
 
     #[inline]
     fn output(&mut self, _: u32, output: Output<'a>) {
-        match self.value.unwrap_or(0).checked_add(output.value).filter(|_| output.value >= 0) {
+        if let Some(hash) = output.script.strip_prefix(&COMMITMENT).and_then(<[u8]>::first_chunk) {
+            // The last one counts.
+            self.commitment = Some(*hash);
+        }
+        match add_money(self.value.unwrap_or(0), output.value) {
             Some(sum) => self.value = Some(sum),
             None => self.invalid = true,
+        }
+    }
+
+    #[inline]
+    fn witness(&mut self, index: u32, witness: Witness<'a>) {
+        if index == 0 && witness.items > 0 {
+            self.witness = Some(witness);
         }
     }
 }
@@ -85,6 +104,25 @@ impl Coinbase<'_> {
     /// What it pays, satoshi; none for a transaction that is no coinbase or pays what cannot be.
     pub(super) fn value(&self) -> Option<i64> {
         self.value.filter(|_| self.script.is_some() && !self.invalid)
+    }
+
+    /// Whether its block came without the witnesses that it commits to: it always has one of its own then.
+    pub(super) const fn is_stripped(&self) -> bool {
+        self.commitment.is_some() && self.witness.is_none()
+    }
+
+    /// Whether it commits to witnesses that it came with.
+    pub(super) const fn commits(&self) -> bool {
+        self.commitment.is_some() && self.witness.is_some()
+    }
+
+    /// Whether the witnesses of the block, whose wtxids have `root`, are those that it commits to (BIP 141);
+    /// true when it commits to none.
+    pub(super) fn commits_to(&self, root: impl FnOnce() -> Hash256) -> bool {
+        let (Some(expected), Some(witness)) = (self.commitment, self.witness) else { return true };
+        // One item of 32 bytes.
+        let Some(reserved) = witness.bytes.strip_prefix(&[1, 32]).filter(|b| b.len() == 32) else { return false };
+        sha256d_of_parts([&root().0, reserved, &[]]).0 == expected
     }
 
     /// The height it starts with, for blocks of version 2 and above (BIP 34).
@@ -143,5 +181,6 @@ pub(super) fn decode(r: &mut Reader<'_>, _: &[u8; 32]) -> Result<Body, DecodeErr
         height: coinbase.height(header.version()),
         bits: header.bits(),
         coinbase_value: coinbase.value(),
+        stripped: coinbase.is_stripped(),
     }))
 }

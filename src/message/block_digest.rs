@@ -11,7 +11,7 @@ use super::hash::Hash256;
 use super::headers::HeaderView;
 use super::merkle::{self, MerkleCheck};
 use super::read::{DecodeError, Reader, compact_len};
-use super::tx::{Input, MIN_TX, Output, Tx, TxSink, scan};
+use super::tx::{Input, MIN_TX, Output, Tx, TxSink, Witness, scan};
 
 /// Most transactions of a block: more cannot weigh 4 000 000 WU or less (Bitcoin Core `MAX_BLOCK_WEIGHT` /
 /// `MIN_SERIALIZABLE_TRANSACTION_WEIGHT`). Blocks that claim more are errors.
@@ -84,7 +84,7 @@ impl BlockTx<'_> {
             has_witness: self.size > self.stripped_size,
         };
         let inputs = self.spent.iter().map(|o| TxInput::from(*o)).collect();
-        TxDigest { tx, inputs, outputs: self.outputs.into(), non_standard_reason: None }
+        TxDigest { tx, inputs, outputs: self.outputs.into(), non_standard_reason: None, is_possible: true }
     }
 }
 
@@ -141,22 +141,35 @@ impl<'a> TxSink<'a> for Parts<'a> {
         }
         self.outputs.push((&output).into());
     }
+
+    #[inline]
+    fn witness(&mut self, index: u32, witness: Witness<'a>) {
+        if self.in_coinbase {
+            self.coinbase.witness(index, witness);
+        }
+    }
 }
 
-/// Digests the `payload` of a `block`; one double SHA-256 a transaction, and the tree.
+/// Digests the `payload` of a `block`; a double SHA-256 or two a transaction, and the trees.
 pub fn block(payload: &[u8]) -> Result<BlockDigest, DecodeError> {
     let mut r = Reader::new(payload);
     let header = HeaderView(r.array("block header")?);
     let count = r.count(MAX_TRANSACTIONS, MIN_TX, "transactions")?;
-    let mut entries = Vec::with_capacity(count);
+    let (mut entries, mut wtxids) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut parts = Parts { in_coinbase: true, ..Parts::default() };
     let mut stripped = 80 + compact_len(count as u64);
     for _ in 0..count {
         let tx = scan(&mut r, &mut parts)?;
         parts.in_coinbase = false;
         stripped += tx.stripped_size();
+        let txid = tx.txid();
+        wtxids.push(match wtxids.len() {
+            0 => Hash256::default(),
+            _ if tx.has_witness && parts.coinbase.commits() => tx.wtxid(),
+            _ => txid,
+        });
         entries.push(Entry {
-            txid: tx.txid(),
+            txid,
             size: tx.size() as u32,
             stripped_size: tx.stripped_size() as u32,
             spent_end: parts.spent.len() as u32,
@@ -165,6 +178,10 @@ pub fn block(payload: &[u8]) -> Result<BlockDigest, DecodeError> {
     }
     let size = r.offset();
     let merkle_root = header.merkle_root();
+    let merkle = match merkle::check(merkle_root, entries.iter().map(|e: &Entry| e.txid)) {
+        MerkleCheck::Valid if !parts.coinbase.commits_to(|| merkle::root(wtxids).0) => MerkleCheck::OtherWitnesses,
+        other => other,
+    };
     Ok(BlockDigest {
         block: Block {
             hash: header.hash(),
@@ -178,9 +195,10 @@ pub fn block(payload: &[u8]) -> Result<BlockDigest, DecodeError> {
             height: parts.coinbase.height(header.version()),
             bits: header.bits(),
             coinbase_value: parts.coinbase.value(),
+            stripped: parts.coinbase.is_stripped(),
         },
         merkle_root,
-        merkle: merkle::check(merkle_root, entries.iter().map(|e| e.txid)),
+        merkle,
         entries: entries.into_boxed_slice(),
         spent: parts.spent.into_boxed_slice(),
         outputs: parts.outputs.into_boxed_slice(),

@@ -1,5 +1,8 @@
 //! Bitcoin connections: the [`StreamHandler`] that turns streams into [`Event`]s.
 
+mod encrypted;
+
+use self::encrypted::span;
 use super::body::{self, Body};
 use super::command::{Command, field_name};
 use super::contents;
@@ -9,8 +12,13 @@ use super::gather::{GATHER_CAP, GatherPool};
 use super::network::Network;
 use super::transport::{Magics, OpaqueEvidence, Opening, Prefix, Transport, V2_KEY, prefix};
 use super::trouble::Trouble;
+use super::v2::beam::Scratch;
+use super::v2::model::Model;
+use super::v2::{Decoder, Estimate};
 use crate::flow::handler::RoleEvidence;
-use crate::flow::{Action, At, Chunk, CloseReason, Conversation, DirectionStats, Gap, GapCause, Side, StreamHandler};
+use crate::flow::{
+    Action, At, Chunk, CloseReason, Conversation, DirectionStats, Gap, GapCause, Side, Span, StreamHandler,
+};
 use crate::health::Tally;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -21,6 +29,9 @@ pub struct Connections {
     ports: Arc<[u16]>,
     digests: bool,
     pool: GatherPool,
+    model: &'static Model,
+    scratch: Scratch,
+    estimates: Vec<Estimate>,
     tally: Tally<Trouble>,
     gaps: Tally<GapCause>,
     gap_bytes: Tally<GapCause>,
@@ -42,6 +53,8 @@ pub struct Connection {
     transport: Transport,
     phase: Phase,
     framers: Option<Box<[Framer; 2]>>,
+    /// What reads it by its lengths, while it may be encrypted.
+    v2: Option<Box<Decoder>>,
     announced: bool,
     /// One of its ports is a Bitcoin port: encrypted connections are looked for.
     bitcoin_port: bool,
@@ -57,6 +70,9 @@ impl Connections {
             ports,
             digests,
             pool: GatherPool::new(GATHER_CAP),
+            model: Model::learnt(),
+            scratch: Scratch::default(),
+            estimates: Vec::new(),
             tally: Tally::default(),
             gaps: Tally::default(),
             gap_bytes: Tally::default(),
@@ -111,6 +127,9 @@ impl Connections {
     fn settle_before(&mut self, place: usize, at: At, c: &Conversation, s: &mut Connection, transport: Transport) {
         if s.transport != transport {
             s.transport = transport;
+            if !matches!(transport, Transport::Unknown | Transport::V2) {
+                s.v2 = None;
+            }
             self.events.insert(place, Event { at, connection: c.id, what: What::Transport(transport) });
         }
     }
@@ -178,6 +197,11 @@ impl Connections {
         if whole {
             opening.push(at, chunk);
         }
+        if judged == Prefix::Opaque && s.bitcoin_port {
+            self.lengths(at, c, s, side, &span(chunk));
+        }
+        let Phase::Opening(openings) = &s.phase else { return Action::Deliver };
+        let opening = &openings[side as usize];
         let total = opening.total;
         let initiator = side == c.initiator;
         match judged {
@@ -192,11 +216,14 @@ impl Connections {
         s.phase = Phase::Known;
         s.framers = None;
         self.settle(at, c, s, transport);
-        Action::Count
+        if s.v2.is_some() { Action::Measure } else { Action::Count }
     }
 
     /// A connection joined in the middle: look for a message, and gather evidence that there is none.
     fn joined(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, chunk: &Chunk<'_>) -> Action {
+        if s.bitcoin_port {
+            self.lengths(at, c, s, side, &span(chunk));
+        }
         let guessed = matches!(s.transport, Transport::V2 | Transport::NotBitcoin);
         // After a guess only what begins like a message is looked at: the others would fill the pool.
         if guessed && !(chunk.starts_segment && matches!(prefix(chunk.bytes, &self.magics), Prefix::V1(_))) {
@@ -245,7 +272,7 @@ impl StreamHandler for Connections {
             _ => None,
         };
         let bitcoin_port = c.endpoints.iter().any(|e| self.ports.binary_search(&e.port()).is_ok());
-        Connection { transport: Transport::Unknown, phase, framers, announced: false, bitcoin_port }
+        Connection { transport: Transport::Unknown, phase, framers, v2: None, announced: false, bitcoin_port }
     }
 
     fn established(&mut self, at: At, c: &Conversation, s: &mut Connection) {
@@ -259,7 +286,7 @@ impl StreamHandler for Connections {
                 self.frame(at, c, s, side, (chunk.bytes, chunk.offset, chunk.time));
                 Action::Deliver
             }
-            Phase::Known => Action::Count,
+            Phase::Known => self.measured(at, c, s, side, span(&chunk)),
             Phase::Opening(_) => {
                 self.announce(at, c, s);
                 self.opening(at, c, s, side, &chunk)
@@ -268,7 +295,21 @@ impl StreamHandler for Connections {
         }
     }
 
+    #[inline]
+    fn measured(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, span: Span) -> Action {
+        if s.v2.is_none() {
+            return Action::Count;
+        }
+        self.lengths(at, c, s, side, &span);
+        Action::Measure
+    }
+
     fn gap(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, gap: Gap) -> Action {
+        if let Some(v2) = &mut s.v2 {
+            let Self { model, scratch, estimates, .. } = self;
+            v2.gap(model, scratch, (side, &gap, at.time, at.index), &mut |e| estimates.push(e));
+            self.tell(at, c, s);
+        }
         if let Phase::Opening(openings) = &s.phase {
             // The first bytes are lost: go on as if joined in the middle.
             self.tally.add(Trouble::ScannedBytes, openings.iter().map(|o| o.total).sum());
@@ -277,7 +318,11 @@ impl StreamHandler for Connections {
             self.announce(at, c, s);
         }
         let Some(framers) = &mut s.framers else {
-            return if matches!(s.phase, Phase::Known) { Action::Count } else { Action::Deliver };
+            return match s.phase {
+                Phase::Known if s.v2.is_some() => Action::Measure,
+                Phase::Known => Action::Count,
+                _ => Action::Deliver,
+            };
         };
         let Self { pool, tally, events, digests, .. } = self;
         let place = events.len();
@@ -314,6 +359,11 @@ impl StreamHandler for Connections {
             );
             self.found(place, at, c, s, side);
         }
+        if let Some(v2) = &mut s.v2 {
+            let estimates = &mut self.estimates;
+            v2.finish(&mut self.scratch, &mut |e| estimates.push(e));
+            self.tell(at, c, s);
+        }
         if s.announced {
             self.push(at, c, What::Closed(reason));
         }
@@ -334,9 +384,21 @@ impl StreamHandler for Connections {
     }
 
     fn progress(&mut self, at: At, c: &Conversation, s: &mut Connection, stats: &[DirectionStats; 2]) {
+        if let Some(v2) = &mut s.v2 {
+            let estimates = &mut self.estimates;
+            v2.tick(&mut self.scratch, at.time, &mut |e| estimates.push(e));
+            self.tell(at, c, s);
+        }
         if s.announced {
             self.push(at, c, What::Progress(Box::new(*stats)));
+            if let Some(explained) = s.v2.as_mut().and_then(|v2| v2.take_explained()) {
+                self.push(at, c, What::Explained(explained));
+            }
         }
+    }
+
+    fn waits(&self, s: &Connection) -> bool {
+        s.v2.as_ref().is_some_and(|v2| v2.waits())
     }
 }
 

@@ -57,10 +57,14 @@ impl Lab {
     fn chunk(&mut self, side: Side, bytes: &[u8], starts_segment: bool, pushed: bool) {
         self.step();
         let i = side as usize;
-        if !self.counting[i] {
+        if self.counting[i] {
+            let (offset, len) = (self.next[i], bytes.len() as u64);
+            let span = Span { offset, len, time: self.at.time, starts_segment, pushed };
+            self.handler.measured(self.at, &self.c, &mut self.s, side, span);
+        } else {
             let chunk = Chunk { offset: self.next[i], bytes, time: self.at.time, starts_segment, pushed };
             let action = self.handler.data(self.at, &self.c, &mut self.s, side, chunk);
-            self.counting[i] = action == Action::Count;
+            self.counting[i] = action != Action::Deliver;
         }
         self.next[i] += bytes.len() as u64;
         self.events.extend(self.handler.events());

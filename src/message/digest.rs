@@ -132,9 +132,19 @@ impl From<&Output<'_>> for TxOutput {
     }
 }
 
-/// Sum of the values of `outputs`, satoshi; none when one is negative or the sum is over an `i64`.
+/// All the money there can be, satoshi (Bitcoin Core `MAX_MONEY`).
+pub const MAX_MONEY: i64 = 21_000_000 * 100_000_000;
+
+/// Sum of the values of `outputs`, satoshi; none when one is negative or it is over [`MAX_MONEY`].
 pub fn value_of(outputs: &[TxOutput]) -> Option<i64> {
-    outputs.iter().try_fold(0_i64, |sum, o| if o.value < 0 { None } else { sum.checked_add(o.value) })
+    outputs.iter().try_fold(0, |sum, o| add_money(sum, o.value))
+}
+
+/// `sum` and `value` in satoshi, when both and what they make are amounts of money.
+#[inline]
+pub fn add_money(sum: i64, value: i64) -> Option<i64> {
+    let money = 0..=MAX_MONEY;
+    sum.checked_add(value).filter(|sum| money.contains(sum) && money.contains(&value))
 }
 
 /// A transaction.
@@ -148,6 +158,9 @@ pub struct TxDigest {
     pub outputs: Box<[TxOutput]>,
     /// The first static rule of standardness that it breaks.
     pub non_standard_reason: Option<NonStandard>,
+    /// Whether it can be valid at all (Bitcoin Core `CheckTransaction`): it spends and makes something, no
+    /// output twice, and no more than all the money there is.
+    pub is_possible: bool,
 }
 
 impl TxDigest {
@@ -207,11 +220,13 @@ pub fn of(payload: &[u8], tx: &Tx) -> Result<TxDigest, DecodeError> {
     };
     tx::scan(&mut Reader::new(payload), &mut parts)?;
     let non_standard_reason = standard::transaction(tx, &parts.inputs, &parts.outputs);
+    let is_possible = standard::is_possible(tx, &parts.inputs, &parts.outputs);
     Ok(TxDigest {
         tx: *tx,
         inputs: parts.inputs.into_boxed_slice(),
         outputs: parts.outputs.into_boxed_slice(),
         non_standard_reason,
+        is_possible,
     })
 }
 

@@ -5,6 +5,7 @@ use super::command::Command;
 use super::contents::Digest;
 use super::read::DecodeError;
 use super::transport::Transport;
+use super::v2::Estimate;
 use crate::flow::{At, CloseReason, Conversation, DirectionStats, PacketIndex, Side};
 use crate::time::Timestamp;
 
@@ -50,6 +51,10 @@ pub enum What {
     Transport(Transport),
     /// A message.
     Message(Message),
+    /// A message of an encrypted connection, inferred. It carries its own time: the event is when that was decided.
+    Estimate(Estimate),
+    /// Bytes of an encrypted connection that inferred messages explain so far, by sending side.
+    Explained([u64; 2]),
     /// Cumulative figures of both directions, by sending side.
     Progress(Box<[DirectionStats; 2]>),
     /// A side sent its FIN.

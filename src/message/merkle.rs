@@ -10,6 +10,9 @@ pub enum MerkleCheck {
     Valid,
     /// They hash to another.
     Mismatch,
+    /// They do, but their witnesses are not those that the coinbase commits to (BIP 141): whoever passed the
+    /// block on may have changed them, and nodes do not hold that against the hash either.
+    OtherWitnesses,
     /// They hash to it, but so would they without a repetition at the end (CVE-2012-2459): nodes drop such a
     /// block without holding it against the hash.
     Repeated,

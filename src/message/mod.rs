@@ -47,6 +47,7 @@ pub mod text;
 pub mod transport;
 pub mod trouble;
 pub mod tx;
+pub mod v2;
 pub mod version;
 
 #[cfg(test)]

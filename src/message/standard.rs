@@ -1,7 +1,7 @@
 //! The static rules of standardness: what a node of default policy says of a transaction without looking
 //! at anything else (Bitcoin Core `IsStandardTx`, and `MIN_STANDARD_TX_NONWITNESS_SIZE` of its `PreChecks`).
 
-use super::digest::{TxInput, TxOutput};
+use super::digest::{TxInput, TxOutput, value_of};
 use super::script::{self, ScriptType};
 use super::tx::Tx;
 use crate::vocabulary;
@@ -10,6 +10,8 @@ use crate::vocabulary;
 const VERSIONS: std::ops::RangeInclusive<u32> = 1..=3;
 /// Largest weight, WU (Bitcoin Core `MAX_STANDARD_TX_WEIGHT`).
 const MAX_WEIGHT: u32 = 400_000;
+/// Largest weight of a block, WU (Bitcoin Core `MAX_BLOCK_WEIGHT`).
+const MAX_BLOCK_WEIGHT: u32 = 4_000_000;
 /// Smallest size without witnesses, bytes (Bitcoin Core `MIN_STANDARD_TX_NONWITNESS_SIZE`).
 const MIN_STRIPPED: u32 = 65;
 /// Longest scriptSig, bytes (Bitcoin Core `MAX_STANDARD_SCRIPTSIG_SIZE`).
@@ -70,6 +72,28 @@ pub(super) fn transaction(tx: &Tx, inputs: &[TxInput], outputs: &[TxOutput]) -> 
     let parts = parts.or_else(|| outputs.iter().find_map(TxOutput::non_standard_reason));
     let is_dusty = || outputs.iter().filter(|o| o.is_dust).count() > MAX_DUST;
     parts.or_else(|| is_dusty().then_some(NonStandard::Dust))
+}
+
+/// Whether a transaction can be valid (Bitcoin Core `CheckTransaction`).
+pub(super) fn is_possible(tx: &Tx, inputs: &[TxInput], outputs: &[TxOutput]) -> bool {
+    let sound = !inputs.is_empty() && !outputs.is_empty() && tx.stripped_size <= MAX_BLOCK_WEIGHT / 4;
+    let nothing = || match inputs {
+        [only] => only.prevout.is_null() && !(2..=100).contains(&only.sig_script_len()),
+        all => all.iter().any(|i| i.prevout.is_null()),
+    };
+    sound && value_of(outputs).is_some() && !nothing() && !repeats(inputs)
+}
+
+/// Whether two inputs spend one output (CVE-2018-17144).
+fn repeats(inputs: &[TxInput]) -> bool {
+    /// Up to here comparing all pairs is cheaper than sorting.
+    const FEW: usize = 8;
+    if inputs.len() <= FEW {
+        return inputs.iter().enumerate().any(|(n, i)| inputs[..n].iter().any(|other| other.prevout == i.prevout));
+    }
+    let mut all: Vec<_> = inputs.iter().map(|i| &i.prevout).collect();
+    all.sort_unstable();
+    all.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 /// Whether an output of `value` satoshi with `script` of type `kind` is dust.

@@ -53,13 +53,14 @@ impl Addresses {
         if self.hours.is_empty() {
             return 0;
         }
-        let rank = |i: usize| self.hours.iter().map(|(_, r)| r[i]).max().unwrap_or(0);
-        let (mut sum, mut empty) = (0.0, 0_u32);
+        // How often each rank is the highest of a register.
+        let mut ranks = [0_u32; 65];
         for i in 0..REGISTERS {
-            let r = rank(i);
-            sum += (-f64::from(r)).exp2();
-            empty += u32::from(r == 0);
+            let rank = self.hours.iter().map(|(_, r)| r[i]).max().unwrap_or(0);
+            ranks[usize::from(rank)] += 1;
         }
+        let sum: f64 = (0_i32..).zip(ranks).map(|(rank, n)| f64::from(n) * (-f64::from(rank)).exp2()).sum();
+        let empty = ranks[0];
         let m = REGISTERS as f64;
         let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
         let estimate = if raw <= 2.5 * m && empty > 0 { m * (m / f64::from(empty)).ln() } else { raw };

@@ -8,7 +8,7 @@
 use super::key::Key;
 use super::outpoints::{CAPACITY, Coin, Outpoints};
 use crate::health::Vocabulary as _;
-use crate::message::digest::{OutPoint, TxDigest, TxOutput};
+use crate::message::digest::{MAX_MONEY, OutPoint, TxDigest, TxOutput, add_money};
 use crate::message::hash::Hash256;
 use crate::message::script::ScriptType;
 use crate::series::tx_inputs::Prevout;
@@ -48,13 +48,19 @@ pub struct Coins {
     /// How many nodes follow a block.
     followers: HashMap<Hash256, u32, ahash::RandomState>,
     order: std::collections::VecDeque<Hash256>,
+    evicted: u64,
 }
 
 impl Coins {
     /// None yet; prints are made with `key`.
     pub fn new(key: Key) -> Self {
         let followers = HashMap::with_hasher(ahash::RandomState::with_seeds(5, 6, 7, 8));
-        Self { outpoints: Outpoints::new(key, CAPACITY), followers, order: std::collections::VecDeque::new() }
+        Self {
+            outpoints: Outpoints::new(key, CAPACITY),
+            followers,
+            order: std::collections::VecDeque::new(),
+            evicted: 0,
+        }
     }
 
     /// Remembers the outputs of a transaction.
@@ -70,7 +76,7 @@ impl Coins {
     fn outputs(&mut self, txid: &Hash256, outputs: &[TxOutput], flags: u8) {
         for (vout, o) in (0..).zip(outputs) {
             // Nobody can spend these.
-            if o.kind != ScriptType::NullData {
+            if o.kind != ScriptType::NullData && (0..=MAX_MONEY).contains(&o.value) {
                 self.outpoints.insert(txid, vout, Coin { value: o.value, kind: o.kind.index() as u8, flags });
             }
         }
@@ -87,9 +93,15 @@ impl Coins {
         if self.order.len() > BLOCKS
             && let Some(old) = self.order.pop_front()
         {
+            self.evicted += 1;
             self.followers.remove(&old);
         }
         true
+    }
+
+    /// Whether one node follows `block` and no other.
+    pub fn is_followed_once(&self, block: &Hash256) -> bool {
+        self.followers.get(block) == Some(&1)
     }
 
     /// Whether the last node left `block`.
@@ -155,6 +167,11 @@ impl Coins {
         tx.inputs.iter().map(|i| self.prevout(&i.prevout)).collect()
     }
 
+    /// Outputs, and blocks with followers, that were forgotten since the last call.
+    pub fn take_evicted(&mut self) -> [u64; 2] {
+        [self.outpoints.take_evicted(), std::mem::take(&mut self.evicted)]
+    }
+
     /// The index itself, for figures about it.
     pub fn outpoints(&self) -> &Outpoints {
         &self.outpoints
@@ -163,6 +180,9 @@ impl Coins {
 
 /// The fee of `tx`, sat, when all that it spends is known; none for one that no node takes.
 pub fn fee(tx: &TxDigest, prevouts: &[Option<Prevout>]) -> Option<u64> {
-    let paid = prevouts.iter().try_fold(0_i64, |sum, p| sum.checked_add(p.as_ref()?.value))?;
+    if !tx.is_possible {
+        return None;
+    }
+    let paid = prevouts.iter().try_fold(0, |sum, p| add_money(sum, p.as_ref()?.value))?;
     u64::try_from(paid.checked_sub(tx.value_out()?)?).ok()
 }

@@ -42,6 +42,8 @@ pub struct Connection {
     pub ended: Option<Timestamp>,
     /// Newest figures, by sender.
     pub stats: [DirectionStats; 2],
+    /// Bytes that inferred messages explain, by sender.
+    pub explained: [u64; 2],
     /// By sender.
     pub said: [Said; 2],
     /// It is Bitcoin and touches no watched node: counted.
@@ -66,6 +68,7 @@ impl Connection {
             closed_first: None,
             ended: None,
             stats: Default::default(),
+            explained: [0; 2],
             said: Default::default(),
             is_unattributed: false,
             nodes: [None; 2],

@@ -7,7 +7,7 @@
 //! Reading order: [`spec`] and [`watch`] (which end is the node), [`connection`],
 //! [`totals`] (sums and gauges of one node),
 //! [`ledger`] (what a node's messages add up to: [`mempool`], [`blocks`] with [`compact`], [`chain`],
-//! [`transactions`]), [`coins`] with [`outpoints`] (shared by all nodes), [`view`] (the entry point), [`report`].
+//! [`transactions`]), [`coins`] with [`outpoints`] (shared by all nodes), [`view`] (the entry point), [`output`], [`report`].
 
 pub mod addresses;
 pub mod blocks;
@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod limiter;
 pub mod mempool;
 pub mod outpoints;
+pub mod output;
 pub mod peer;
 pub mod peer_set;
 pub mod recent;
@@ -33,7 +34,8 @@ pub mod trouble;
 pub mod view;
 pub mod watch;
 
+pub use output::{Direction, Output, SeenEstimate, SeenMessage};
 pub use report::Report;
 pub use spec::NodeSpec;
 pub use view::status::{NodeStatus, Status};
-pub use view::{Config, Direction, Output, SeenMessage, View};
+pub use view::{Config, View};

@@ -20,12 +20,16 @@ pub struct Peer {
     pub node_relays: Option<bool>,
     /// When its `verack` came.
     pub ready: Option<Timestamp>,
+    /// It loaded a bloom filter (BIP 37): only what matches is announced to it.
+    pub filtered: bool,
     /// The node announced a transaction here.
     pub was_told: bool,
     /// Its `feefilter`, sat/kvB.
     pub fee_filter: u64,
     /// Its last `getheaders` or `getblocks` names where to stop.
     pub stops: bool,
+    /// The node owes it an answer to that: its next `headers`, or `inv` of blocks, announces nothing.
+    pub asked_chain: bool,
     /// The version of compact blocks that the node asked it for.
     pub compact_version: u64,
 }
@@ -40,9 +44,11 @@ impl Peer {
             wants_tx: None,
             node_relays: None,
             ready: None,
+            filtered: false,
             was_told: false,
             fee_filter: 0,
             stops: false,
+            asked_chain: false,
             compact_version: 2,
         }
     }
@@ -50,6 +56,7 @@ impl Peer {
     /// Whether the node announces transactions here that it took at `since`: it must have been ready by then.
     pub fn is_told_since(&self, since: Timestamp) -> bool {
         match (self.wants_tx, self.node_relays) {
+            _ if self.filtered => false,
             (Some(wants), Some(relays)) => wants && relays && self.ready.is_some_and(|ready| ready <= since),
             // Joined in the middle: known only by what the node does.
             _ => self.was_told && self.ready.is_none_or(|ready| ready <= since),
@@ -60,6 +67,8 @@ impl Peer {
     pub fn note(&mut self, command: Command, from_peer: bool, at: Timestamp) {
         if command == Command::VERACK && from_peer {
             self.ready.get_or_insert(at);
+        } else if command == Command::FILTERCLEAR && from_peer {
+            (self.filtered, self.wants_tx) = (false, Some(true));
         }
     }
 }

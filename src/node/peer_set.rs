@@ -40,6 +40,13 @@ impl PeerSet {
         self
     }
 
+    /// Everybody in it and not in `other`.
+    #[must_use]
+    pub fn without(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(a, b)| *a &= !b);
+        self
+    }
+
     /// Everybody in it and in `other`.
     #[must_use]
     pub fn intersection(mut self, other: Self) -> Self {
@@ -57,23 +64,34 @@ impl PeerSet {
     }
 }
 
-/// Gives peers their places; the place of a peer that left is given again as late as possible, so that what
-/// is remembered of the old one has had time to go.
+/// Gives peers their places; that of a peer that left is given again when nothing is remembered of it.
 #[derive(Clone, Debug)]
 pub struct Places {
     taken: PeerSet,
+    /// Places of peers that left, of which something may be remembered.
+    left: PeerSet,
     next: u8,
 }
 
 impl Places {
     /// All free.
     pub fn new() -> Self {
-        Self { taken: PeerSet::default(), next: 0 }
+        Self { taken: PeerSet::default(), left: PeerSet::default(), next: 0 }
     }
 
-    /// A free place, if there is one.
-    pub fn take(&mut self) -> Option<u8> {
-        let place = (0..=u8::MAX).map(|n| self.next.wrapping_add(n)).find(|&p| !self.taken.contains(p))?;
+    /// A free place, if there is one; `forget` is called when those of peers that left are needed again.
+    pub fn take(&mut self, forget: impl FnOnce(PeerSet)) -> Option<u8> {
+        let free = |s: &Self| {
+            let used = s.taken.union(s.left);
+            (0..=u8::MAX).map(|n| s.next.wrapping_add(n)).find(|&p| !used.contains(p))
+        };
+        let place = free(self).or_else(|| {
+            if self.left.is_empty() {
+                return None;
+            }
+            forget(std::mem::take(&mut self.left));
+            free(self)
+        })?;
         self.taken.insert(place);
         self.next = place.wrapping_add(1);
         Some(place)
@@ -82,6 +100,7 @@ impl Places {
     /// Its peer left.
     pub fn free(&mut self, place: u8) {
         self.taken.remove(place);
+        self.left.insert(place);
     }
 
     /// Places of the peers that are there.
@@ -101,13 +120,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_given_again_last() {
+    fn a_place_is_given_again_when_its_peer_is_forgotten() {
         let mut places = Places::new();
-        let all: Vec<_> = (0..PLACES).map(|_| places.take().unwrap()).collect();
-        assert_eq!((all[0], all[255], places.take()), (0, 255, None));
+        let never = |_| panic!("nobody left");
+        let all: Vec<_> = (0..PLACES - 1).map(|_| places.take(never).unwrap()).collect();
+        assert_eq!((all[0], all[254]), (0, 254));
         places.free(7);
         places.free(3);
-        assert_eq!((places.take(), places.taken().len()), (Some(3), 255));
+        assert_eq!(places.take(never), Some(255), "there is one that nobody had");
+        let mut forgotten = PeerSet::default();
+        assert_eq!(places.take(|left| forgotten = left), Some(3));
+        assert!(forgotten.len() == 2 && forgotten.contains(3) && forgotten.contains(7));
+        assert_eq!((places.take(never), places.take(never), places.taken().len()), (Some(7), None, 256));
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl<V> Recent<V> {
         self.young.insert(key, value);
     }
 
+    /// All values, in no order.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.young.values_mut().chain(self.old.values_mut())
+    }
+
     /// Takes a key out.
     pub fn remove(&mut self, key: u64) -> Option<V> {
         self.young.remove(&key).or_else(|| self.old.remove(&key))
@@ -87,9 +92,14 @@ impl<V> Recent<V> {
         self.len() == 0
     }
 
-    /// Keys forgotten for others: used again, they pass for new.
+    /// Keys forgotten for others since they were last taken: used again, they pass for new.
     pub fn forgotten(&self) -> u64 {
         self.forgotten
+    }
+
+    /// Keys forgotten for others since the last call.
+    pub fn take_forgotten(&mut self) -> u64 {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// Heap memory in bytes, within 1 %.

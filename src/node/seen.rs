@@ -61,6 +61,11 @@ impl Seen {
         self.recent.forgotten()
     }
 
+    /// The same since the last call, which alone it is counted from then on.
+    pub fn take_forgotten(&mut self) -> u64 {
+        self.recent.take_forgotten()
+    }
+
     /// Heap memory in bytes, within 1 %.
     pub fn memory_bytes(&self) -> usize {
         self.recent.memory_bytes()

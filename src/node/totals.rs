@@ -4,8 +4,8 @@ use super::coins::Coins;
 use super::connection::Connection;
 use super::key::Key;
 use super::ledger::{Incoming, Ledger, Pen};
+use super::output::Direction;
 use super::report::{ConnectionReport, LISTED, largest};
-use super::view::Direction;
 use crate::flow::{DirectionStats, Side};
 use crate::message::command::COMMANDS;
 use crate::message::network::Network;
@@ -92,6 +92,9 @@ pub struct Node {
     pub messages: [Messages; 2],
     /// Of the running interval.
     interval: [Messages; 2],
+    /// Inferred messages of encrypted connections, likewise.
+    pub estimates: [Messages; 2],
+    interval_estimates: [Messages; 2],
     /// Gauges now.
     pub gauges: Gauges,
     /// By transport.
@@ -102,6 +105,8 @@ pub struct Node {
     pub ledger: Ledger,
     /// Points of its events that are still to be handed on.
     pub points: Vec<Point>,
+    /// Somebody wants them.
+    pub wanted: bool,
     /// Networks of its readable connections, by magic.
     pub networks: Vec<Network>,
     /// Names of unknown commands.
@@ -114,7 +119,7 @@ pub struct Node {
     /// Connections that are no longer known, the largest ones.
     pub past: Vec<ConnectionReport>,
     /// Time of the last event point, so that no two share one.
-    last_event: Timestamp,
+    pub last_event: Timestamp,
 }
 
 impl Node {
@@ -127,11 +132,14 @@ impl Node {
             sent: DirectionStats::default(),
             messages: Default::default(),
             interval: Default::default(),
+            estimates: Default::default(),
+            interval_estimates: Default::default(),
             gauges: Gauges::default(),
             shares: Default::default(),
             faulty: 0,
             ledger: Ledger::new(Key::fixed(SEED)),
             points: Vec::new(),
+            wanted: true,
             networks: Vec::new(),
             unknown: BTreeMap::new(),
             agents: BTreeSet::new(),
@@ -196,6 +204,11 @@ impl Node {
         }
     }
 
+    /// Counts an inferred message.
+    pub fn estimate(&mut self, direction: Direction, command: usize, bytes: u64) {
+        self.interval_estimates[direction as usize].add(command, bytes);
+    }
+
     /// The point of a peer's `version`.
     pub fn version_point(&mut self, time: Timestamp, inbound: bool, version: &Version, connection: u64) {
         let day = time.floor(DAY).nanos();
@@ -217,12 +230,12 @@ impl Node {
             *self.agent_counts.entry(OTHER.to_owned()).or_default() += 1;
         }
         let direction = if inbound { "inbound" } else { "outbound" };
-        self.pen().1.event(id::PEERS, time, peers::event(direction, &agent, version, connection));
+        self.pen().1.event(id::PEERS, time, || peers::event(direction, &agent, version, connection));
     }
 
     fn pen(&mut self) -> (&mut Ledger, Pen<'_>) {
-        let Self { ledger, name, last_event, points, .. } = self;
-        (ledger, Pen { node: name, last: last_event, points })
+        let Self { ledger, name, last_event, points, wanted, .. } = self;
+        (ledger, Pen { node: name, last: last_event, points, wanted: *wanted })
     }
 
     /// Reads a whole message with a right checksum.
@@ -251,6 +264,7 @@ impl Node {
     pub fn close_interval(&mut self, time: Timestamp, out: &mut Vec<Point>) {
         out.push(self.point(id::BANDWIDTH, time, bandwidth::values(&self.recv, &self.sent)));
         let interval = std::mem::take(&mut self.interval);
+        let estimates = std::mem::take(&mut self.interval_estimates);
         let series = [(id::MSG_RECV, id::MSG_RECV_BYTES), (id::MSG_SENT, id::MSG_SENT_BYTES)];
         let inv_known = self.ledger.mempool.take_inv_known();
         for (messages, (count, bytes)) in interval.iter().zip(series) {
@@ -260,6 +274,17 @@ impl Node {
             out.push(self.point(bytes, time, msg::values("v1", &messages.bytes)));
         }
         for (total, messages) in self.messages.iter_mut().zip(&interval) {
+            total.merge(messages);
+        }
+        // A node without encrypted connections has no rows of them.
+        let encrypted = estimates.iter().zip(series).filter(|_| self.shares[1].seen > 0);
+        for (messages, (count, bytes)) in encrypted {
+            let mut values = msg::values("v2", &messages.count);
+            values.extend((count == id::MSG_SENT).then_some(Value::Absent));
+            out.push(self.point(count, time, values));
+            out.push(self.point(bytes, time, msg::values("v2", &messages.bytes)));
+        }
+        for (total, messages) in self.estimates.iter_mut().zip(&estimates) {
             total.merge(messages);
         }
         let mempool = self.ledger.mempool_gauges();

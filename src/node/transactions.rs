@@ -53,17 +53,24 @@ impl Transactions {
         self.seen.note(&tx.tx.wtxid, at, connection).is_none()
     }
 
+    /// Transactions that were forgotten since the last call: seen again, they are new.
+    pub fn take_forgotten(&mut self) -> u64 {
+        self.seen.take_forgotten()
+    }
+
     /// Writes the points of a transaction that is seen for the first time.
     pub fn points(&mut self, pen: &mut Pen<'_>, now: Timestamp, d: &TxDigest, prevouts: &[Option<Prevout>]) {
         self.count += 1;
         self.non_standard += u64::from(d.non_standard_reason.is_some());
         self.sizes.count(u64::from(d.tx.vsize()), 1);
-        pen.event(id::TX, now, tx::values("v1", d));
-        for values in tx_inputs::points("v1", d, |n| prevouts.get(n).copied().flatten()) {
-            pen.event(id::TX_INPUTS, now, values);
-        }
-        for values in tx_outputs::points("v1", d) {
-            pen.event(id::TX_OUTPUTS, now, values);
+        pen.event(id::TX, now, || tx::values("v1", d));
+        if pen.wanted {
+            for values in tx_inputs::points("v1", d, |n| prevouts.get(n).copied().flatten()) {
+                pen.event(id::TX_INPUTS, now, || values);
+            }
+            for values in tx_outputs::points("v1", d) {
+                pen.event(id::TX_OUTPUTS, now, || values);
+            }
         }
         let fee = fee(d, prevouts);
         self.coverage[usize::from(fee.is_none())] += 1;
@@ -75,7 +82,7 @@ impl Transactions {
     fn fee(&mut self, pen: &mut Pen<'_>, now: Timestamp, d: &TxDigest, fee: u64) {
         self.fees_known += 1;
         self.fee_rates.count(fee, u64::from(d.tx.vsize()));
-        pen.event(id::TX_FEES, now, tx_fees::values("v1", d, fee, self.min_rate));
+        pen.event(id::TX_FEES, now, || tx_fees::values("v1", d, fee, self.min_rate));
     }
 
     /// Writes the fee of a transaction that was seen before, now that it is known.

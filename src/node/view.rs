@@ -5,6 +5,7 @@ use super::connection::Connection;
 use super::key::Key;
 use super::learn::{Learner, Pending};
 use super::ledger::Incoming;
+use super::output::{Direction, Output, SeenMessage};
 use super::report::Report;
 use super::spec::NodeSpec;
 use super::totals::{Node, growth, place};
@@ -15,9 +16,7 @@ use crate::health::Tally;
 use crate::message::body::Body;
 use crate::message::command::Command;
 use crate::message::event::{Event, Message, What};
-use crate::message::network::Network;
 use crate::message::transport::Transport;
-use crate::series::delivery::Delivery;
 use crate::series::sensor::{self, Counters};
 use crate::series::{Point, id};
 use crate::time::{SECOND, Timestamp};
@@ -52,59 +51,6 @@ pub struct Config {
     pub ports: Arc<[u16]>,
     /// Capture time for finding the nodes when none is given, ns.
     pub learn: i64,
-}
-
-/// Seen from the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To the node.
-    Recv = 0,
-    /// From the node.
-    Sent = 1,
-}
-
-impl Direction {
-    /// `recv` or `sent`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Recv => "recv",
-            Self::Sent => "sent",
-        }
-    }
-}
-
-/// A message as a watched node saw it.
-#[derive(Clone, Copy, Debug)]
-pub struct SeenMessage<'a> {
-    /// When its last byte was there, and in which frame.
-    pub at: At,
-    /// The connection.
-    pub connection: PacketIndex,
-    /// The node.
-    pub node: &'a str,
-    /// The other end.
-    pub peer: SocketAddr,
-    /// Seen from the node.
-    pub direction: Direction,
-    /// The network.
-    pub network: Option<Network>,
-    /// The message.
-    pub message: &'a Message,
-}
-
-/// Where the node stage's results go.
-pub trait Output {
-    /// A message, once for each watched node at its ends.
-    fn message(&mut self, message: &SeenMessage<'_>);
-    /// A point of an event series.
-    fn point(&mut self, point: Point);
-    /// All points of an interval that ended; what came before may be committed with them.
-    fn interval(&mut self, points: Vec<Point>);
-    /// How the points fare behind this output, for the series `sensor`; a replay does not say, so that it
-    /// gives the same points each time.
-    fn delivery(&self) -> Option<Delivery> {
-        None
-    }
 }
 
 /// The watched nodes and their connections.
@@ -210,12 +156,17 @@ impl View {
         self.find_nodes(out);
         self.counters = counters;
         for node in &mut self.nodes {
+            node.wanted = out.wants_points();
             node.named = true;
             node.finish();
+            self.troubles.merge(&node.ledger.take_troubles());
             node.points.drain(..).for_each(|p| out.point(p));
         }
         // A point of its own also when the last frame lies on the border of an interval.
         let end = self.closed.map_or(time, |closed| time.max(closed.plus(1)));
+        // … and apart from the events of that frame.
+        let events = self.nodes.iter().map(|n| n.last_event).filter(|last| last.since(end) < SECOND).max();
+        let end = events.map_or(end, |last| end.max(last.plus(1)));
         self.close_interval(end, out);
     }
 
@@ -263,6 +214,8 @@ impl View {
             }
             What::Transport(transport) => self.transport(id, *transport, time),
             What::Message(message) => self.message(id, event.at, message, out),
+            What::Estimate(estimate) => self.estimate(id, event.at, estimate, out),
+            What::Explained(bytes) => self.explained(id, *bytes),
             What::Progress(stats) => self.progress(id, stats),
             What::HalfClosed(side) => {
                 self.closed_by(id, *side, time);
@@ -369,6 +322,7 @@ impl View {
             let direction = if message.side == side { Direction::Sent } else { Direction::Recv };
             let peer = c.conversation.endpoints[side.other() as usize];
             let node = &mut self.nodes[node];
+            node.wanted = out.wants_points();
             let bytes = u64::from(message.payload_bytes) + u64::from(message.header_bytes);
             node.message(direction, message.command.index(), bytes, message.unknown_name.as_deref());
             node.faulty += u64::from(message.body.is_err() || message.truncated || !message.checksum_valid);
@@ -436,12 +390,16 @@ impl View {
             self.forget_oldest();
         }
         for node in &mut self.nodes {
+            node.wanted = out.wants_points();
             node.tick(time);
             self.troubles.merge(&node.ledger.take_troubles());
             if node.named {
                 node.points.drain(..).for_each(|p| out.point(p));
             }
         }
+        let [outputs, followers] = self.coins.take_evicted();
+        self.troubles.add(Trouble::EvictedOutput, outputs);
+        self.troubles.add(Trouble::EvictedFollower, followers);
         let length = self.config.interval;
         let end = *self.interval_end.get_or_insert(time.plus(length - 1).floor(length));
         if time < end {
@@ -462,6 +420,10 @@ impl View {
 
     fn close_interval(&mut self, time: Timestamp, out: &mut impl Output) {
         let mut points = Vec::new();
+        let mut doubts = Tally::default();
+        for chain in self.nodes.iter().filter_map(|n| n.ledger.chain.as_ref()) {
+            doubts.merge(chain.doubts());
+        }
         for node in self.nodes.iter_mut().filter(|n| n.named) {
             node.close_interval(time, &mut points);
         }
@@ -469,13 +431,14 @@ impl View {
             series: id::SENSOR,
             time,
             node: "".into(),
-            values: sensor::values(&self.counters, &self.troubles, out.delivery().as_ref()),
+            values: sensor::values(&self.counters, &self.troubles, &doubts, out.delivery().as_ref()),
         });
         out.interval(points);
     }
 }
 
 mod ends;
+mod estimates;
 pub mod status;
 
 #[cfg(test)]

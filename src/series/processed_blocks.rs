@@ -31,7 +31,7 @@ const COLUMNS: [Column; 17] = [
     text(
         "status",
         Inferred,
-        "`accepted`: the node announces it, serves it, builds on it or names it in a locator; `rejected`: no such sign, and the node closes the connection that brought it within 10 s or sends reject; `unrequested`: it came without a getdata and was no compact block; `unknown`: nothing shows within 60 s or before the capture ends.",
+        "`accepted`: the node announces it, serves it, builds on it or names it in a locator; `rejected`: no such sign, and the node sends reject, or within 3 s closes the connection that brought it and no other; `unrequested`: it came without a getdata and was no compact block; `unknown`: nothing shows within 60 s or before the capture ends.",
     ),
     boolean(
         "is_orphan",
@@ -42,7 +42,7 @@ const COLUMNS: [Column; 17] = [
         "process_time",
         Inferred,
         "us",
-        "From the last byte of the block's data at the node to the node's first announcement of it by headers or inv, or to its next locator that names it: an upper bound of the time of validation.",
+        "From the last byte of the block's data at the node to the node's first announcement of it by headers or inv that answers no question, or to its next version or locator that contains it: an upper bound of the time of validation. Absent when that takes a minute.",
     ),
     integer(
         "relay_time",

@@ -7,6 +7,7 @@ use crate::decode::{Note, SkipReason};
 use crate::flow::{Anomaly, GapCause};
 use crate::health::{Tally, Vocabulary};
 use crate::message::trouble::Trouble;
+use crate::node::chain::Doubt;
 use crate::node::trouble as node;
 use crate::time::Timestamp;
 
@@ -41,6 +42,7 @@ const WIDTH: usize = FIXED.len()
     + 2 * GapCause::COLUMNS.len()
     + Trouble::COLUMNS.len()
     + node::Trouble::COLUMNS.len()
+    + Doubt::COLUMNS.len()
     + delivery::FIXED.len()
     + Loss::COLUMNS.len();
 
@@ -59,6 +61,7 @@ const COLUMNS: [Column; WIDTH] = {
     n = fill(&mut all, n, GAP_BYTES, "bytes");
     n = fill(&mut all, n, Trouble::COLUMNS, "events");
     n = fill(&mut all, n, node::Trouble::COLUMNS, "events");
+    n = fill(&mut all, n, Doubt::COLUMNS, "events");
     let mut i = 0;
     while i < delivery::FIXED.len() {
         all[n] = delivery::FIXED[i];
@@ -144,7 +147,12 @@ impl StreamCounters {
 }
 
 /// A point's values; `delivery` is absent in replays.
-pub fn values(c: &Counters, node: &Tally<node::Trouble>, delivery: Option<&Delivery>) -> Vec<Value> {
+pub fn values(
+    c: &Counters,
+    node: &Tally<node::Trouble>,
+    chain: &Tally<Doubt>,
+    delivery: Option<&Delivery>,
+) -> Vec<Value> {
     fn counts<V: Vocabulary>(tally: &Tally<V>) -> impl Iterator<Item = Value> + '_ {
         tally.iter().map(|(_, n)| Value::from(n))
     }
@@ -167,6 +175,7 @@ pub fn values(c: &Counters, node: &Tally<node::Trouble>, delivery: Option<&Deliv
         .chain(counts(&s.gap_bytes))
         .chain(counts(&s.troubles))
         .chain(counts(node))
+        .chain(counts(chain))
         .chain(delivery::values(delivery))
         .collect()
 }

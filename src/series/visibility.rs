@@ -12,7 +12,7 @@ pub const VISIBILITY: Series = Series {
     columns: &COLUMNS,
 };
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 10] = [
     tag(
         "transport",
         Exact,
@@ -40,7 +40,11 @@ const COLUMNS: [Column; 8] = [
         "connections",
         "Cumulative, transport v2 only: attempts that got no answer and were followed within 60 s by a v1 connection between the same addresses in the same direction.",
     ),
+    integer("explained_recv", super::Kind::Estimated, "bytes", EXPLAINED),
+    integer("explained_sent", super::Kind::Estimated, "bytes", EXPLAINED),
 ];
+
+const EXPLAINED: &str = "Cumulative, transport v2 only: bytes of encrypted connections in messages that were inferred from sizes, order and time. Beside bytes_recv and bytes_sent it tells, without any key, how much of them the inference can account for.";
 
 /// Figures of one transport.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,13 +63,18 @@ pub struct Share {
     pub packets_sent: u64,
     /// v2 attempts repeated as v1.
     pub fallbacks: u64,
+    /// Payload to the node that inferred messages explain.
+    pub explained_recv: u64,
+    /// Payload from the node, likewise.
+    pub explained_sent: u64,
 }
 
 /// A point's values.
 pub fn values(transport: &str, s: &Share) -> Vec<Value> {
-    let fallbacks = if transport == "v2" { Value::from(s.fallbacks) } else { Value::Absent };
+    let encrypted = |n: u64| if transport == "v2" { Value::from(n) } else { Value::Absent };
+    let last = [s.fallbacks, s.explained_recv, s.explained_sent].map(encrypted);
     let numbers = [s.connections, s.seen, s.bytes_recv, s.bytes_sent, s.packets_recv, s.packets_sent].map(Value::from);
-    std::iter::once(Value::Text(transport.into())).chain(numbers).chain([fallbacks]).collect()
+    std::iter::once(Value::Text(transport.into())).chain(numbers).chain(last).collect()
 }
 
 impl Share {

@@ -1,7 +1,7 @@
 //! Replays into a store, read again by SQL.
 
 use super::corpus::run::settings;
-use super::corpus::{Packet, bundled, read};
+use super::corpus::{Packet, bundled, captures};
 use btcdmon::app::run::{Job, Outcome, replay};
 use btcdmon::app::shutdown::Shutdown;
 use btcdmon::capture::write::{PcapOptions, PcapWriter};
@@ -60,9 +60,10 @@ fn pcap(path: &Path, packets: &[Packet]) -> PathBuf {
 #[test]
 fn the_same_capture_gives_the_same_store() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["btcd-v1", "btcd-ipv6", "btcd-v2"] {
+    for c in captures() {
+        let (name, capture) = (c.name, c.folder.join("capture.pcap.zst"));
         let store = |what: &str| folder.path().join(format!("{name}-{what}.db"));
-        fill(&store("once"), &[capture(name)]);
+        fill(&store("once"), std::slice::from_ref(&capture));
         let once = dump(&store("once"));
         let empty: Vec<_> =
             once.iter().filter(|(_, rows)| rows.is_empty()).map(|(series, _)| series.as_str()).collect();
@@ -70,13 +71,12 @@ fn the_same_capture_gives_the_same_store() {
         let expected: &[&str] = if name == "btcd-v2" { &["processed_blocks", "tx_fees"] } else { &[] };
         assert_eq!(empty, expected, "{name}: series without rows");
         // Again into the same store: nothing is there twice.
-        fill(&store("once"), &[capture(name)]);
+        fill(&store("once"), std::slice::from_ref(&capture));
         assert!(once == dump(&store("once")), "{name}: replayed again into the same store");
-        fill(&store("other"), &[capture(name)]);
+        fill(&store("other"), std::slice::from_ref(&capture));
         assert!(once == dump(&store("other")), "{name}: replayed into another store");
         // As two files, in the wrong order.
-        let packets = read(&[capture(name)]);
-        let (first, second) = packets.split_at(packets.len() * 2 / 5);
+        let (first, second) = c.packets.split_at(c.packets.len() * 2 / 5);
         let halves = [pcap(&folder.path().join("z"), second), pcap(&folder.path().join("a"), first)];
         fill(&store("halves"), &halves);
         assert!(once == dump(&store("halves")), "{name}: replayed as two halves");

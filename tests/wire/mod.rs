@@ -40,6 +40,7 @@ pub enum Way {
 pub use Way::{FromNode, ToNode};
 
 /// The wire.
+#[derive(Clone)]
 pub struct Wire {
     pub packets: Vec<Packet>,
     pub now: i64,
@@ -76,11 +77,31 @@ impl Wire {
 
     /// A new peer connects and shakes hands; returns its number.
     pub fn peer(&mut self) -> usize {
+        self.peer_at(0)
+    }
+
+    /// A peer whose connection is older than the capture; returns its number.
+    pub fn joined(&mut self) -> usize {
+        self.seq.push([1000, 2000]);
+        let peer = self.seq.len() - 1;
+        self.say(peer, ToNode, NetworkMessage::Ping(1));
+        self.say(peer, FromNode, NetworkMessage::Pong(1));
+        peer
+    }
+
+    /// A peer connects: only the handshake of TCP; returns its number.
+    pub fn connects(&mut self) -> usize {
         let peer = self.seq.len();
         self.seq.push([1000, 2000]);
         self.segment(peer, ToNode, SYN, &[]);
         self.segment(peer, FromNode, SYN | ACK, &[]);
         self.segment(peer, ToNode, ACK, &[]);
+        peer
+    }
+
+    /// A new peer; both ends say that they are at `height`.
+    pub fn peer_at(&mut self, height: i32) -> usize {
+        let peer = self.connects();
         for way in [ToNode, FromNode] {
             let address = Address::new(&SocketAddr::new(NODE.parse().unwrap(), self.port), ServiceFlags::NETWORK);
             let mut version = VersionMessage::new(
@@ -90,7 +111,7 @@ impl Wire {
                 address,
                 peer as u64,
                 "/test/".into(),
-                0,
+                height,
             );
             (version.version, version.relay) = (70016, true);
             self.say(peer, way, NetworkMessage::Version(version));
@@ -106,6 +127,13 @@ impl Wire {
         for piece in bytes.chunks(SEGMENT) {
             self.segment(peer, way, ACK | PSH, piece);
         }
+    }
+
+    /// A message of another network.
+    pub fn say_as(&mut self, magic: Magic, peer: usize, way: Way, message: NetworkMessage) {
+        let own = std::mem::replace(&mut self.magic, magic);
+        self.say(peer, way, message);
+        self.magic = own;
     }
 
     /// One end closes the connection.
@@ -179,8 +207,13 @@ pub fn mine(parent: &Block, height: u32, txs: &[Transaction], fees: u64, salt: u
     let mut block = Block { header: parent.header, txdata: [&[coinbase], txs].concat() };
     block.header.version = bitcoin::block::Version::from_consensus(0x2000_0000);
     block.header.prev_blockhash = parent.block_hash();
-    block.header.merkle_root = block.compute_merkle_root().unwrap_or(TxMerkleNode::all_zeros());
     block.header.time = parent.header.time + 1;
+    again(block)
+}
+
+/// A block whose parts were changed, with the merkle root and the proof of work that it needs then.
+pub fn again(mut block: Block) -> Block {
+    block.header.merkle_root = block.compute_merkle_root().unwrap_or(TxMerkleNode::all_zeros());
     while block.header.validate_pow(block.header.target()).is_err() {
         block.header.nonce += 1;
     }

@@ -12,7 +12,6 @@ use crate::flow::PacketIndex;
 use crate::message::hash::Hash256;
 use crate::message::headers::Header;
 use crate::time::Timestamp;
-use bitcoin::{CompactTarget, Target};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
@@ -76,8 +75,13 @@ impl Blocks {
     }
 
     /// All that are known, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Record> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Record> + Clone {
         self.order.iter().filter_map(|h| self.records.get(h))
+    }
+
+    /// Announcements and requests forgotten since the last call.
+    pub fn take_forgotten(&mut self) -> u64 {
+        self.announced.take_forgotten() + self.asked.take_forgotten()
     }
 
     /// A peer announced a block.
@@ -117,9 +121,9 @@ impl Blocks {
             announced,
             data,
             body: None,
-            proof_of_work: meets_target(&header),
             accepted: false,
-            rejected: false,
+            rejected: None,
+            doubted: false,
             reject: None,
             orphan: false,
             shown: None,
@@ -168,6 +172,17 @@ impl Blocks {
         self.partials.iter_mut().find(|p| p.header.hash == *hash && p.connection == connection)
     }
 
+    /// The compact blocks that lack transactions, though their data is complete at the node.
+    pub fn unfinished(&mut self) -> impl Iterator<Item = &mut Partial> {
+        let Self { partials, records, .. } = self;
+        partials.iter_mut().filter(|p| records.contains_key(&p.header.hash) && p.is_open())
+    }
+
+    /// Whether the data of a block is complete at the node.
+    pub fn has(&self, hash: &Hash256) -> bool {
+        self.records.contains_key(hash)
+    }
+
     /// The first compact block under way on any connection of which the node asked for nothing.
     pub fn unasked(&self, hash: &Hash256) -> Option<&Partial> {
         let asked = |p: &Partial| p.requested.is_some() || self.asked(hash, p.connection).whole;
@@ -175,13 +190,9 @@ impl Blocks {
     }
 
     /// Forgets the compact blocks under way that `gone` tells.
-    pub fn forget(&mut self, mut gone: impl FnMut(&Partial) -> bool) {
-        self.partials.retain(|p| !gone(p));
+    /// Those whose data is complete wait for transactions that are still unknown, until `late` tells.
+    pub fn forget(&mut self, mut gone: impl FnMut(&Partial) -> bool, mut late: impl FnMut(&Partial) -> bool) {
+        let Self { partials, records, .. } = self;
+        partials.retain(|p| !late(p) && (!gone(p) || (records.contains_key(&p.header.hash) && p.is_open())));
     }
-}
-
-/// Whether a block's hash meets the target that it names.
-pub fn meets_target(header: &Header) -> bool {
-    let target = Target::from_compact(CompactTarget::from_consensus(header.bits));
-    Target::from_le_bytes(header.hash.0) <= target
 }

@@ -3,11 +3,12 @@
 use super::record::{Body, Data, Via};
 use crate::flow::PacketIndex;
 use crate::message::contents::CompactDigest;
-use crate::message::digest::TxDigest;
+use crate::message::digest::{TxDigest, TxOutput};
 use crate::message::hash::Hash256;
 use crate::message::headers::Header;
 use crate::message::merkle::{self, MerkleCheck};
 use crate::message::read::compact_len;
+use crate::message::script::ScriptType;
 use crate::node::compact::{Rebuild, Slot, Version};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -75,6 +76,16 @@ impl Partial {
         }
     }
 
+    /// Whether some of its transactions are not known.
+    pub fn is_open(&self) -> bool {
+        self.rebuild.missing().next().is_some()
+    }
+
+    /// Offers a transaction that was not known when it came; true when it is one of it.
+    pub fn offer(&mut self, tx: &Arc<TxDigest>) -> bool {
+        self.rebuild.offer(&tx.tx.txid, &tx.tx.wtxid, || Arc::clone(tx))
+    }
+
     /// The block, complete at the node at `at`.
     pub fn completed(&self, at: Timestamp, via: Via, missing: Option<(u32, u32)>, unrequested: bool) -> Completed {
         let known = |slot: &Slot<Arc<TxDigest>>| match slot {
@@ -91,12 +102,13 @@ impl Partial {
                 *known = known.take().filter(|_| matches!(slot, Slot::Given(_)));
             }
         }
+        let coinbase = body.first().and_then(Option::as_ref).filter(|tx| tx.is_coinbase());
+        let sized = valid && !coinbase.is_some_and(|tx| is_stripped(tx));
         let sum = |f: fn(&TxDigest) -> u32| {
             let base = 80 + compact_len(body.len() as u64) as u32;
-            valid.then(|| body.iter().flatten().fold(base, |n, tx| n.saturating_add(f(tx))))
+            sized.then(|| body.iter().flatten().fold(base, |n, tx| n.saturating_add(f(tx))))
         };
         let (size, stripped) = (sum(|tx| tx.tx.size), sum(|tx| tx.tx.stripped_size));
-        let coinbase = body.first().and_then(Option::as_ref).filter(|tx| tx.is_coinbase());
         let data = Data {
             at,
             from: Some(self.connection),
@@ -111,4 +123,12 @@ impl Partial {
         };
         Completed { data, body: Body::Rebuilt(body), mismatch: whole && !valid }
     }
+}
+
+/// Whether a coinbase came without the witness that it may have: in version 1 of BIP 152 no transaction has one.
+fn is_stripped(coinbase: &TxDigest) -> bool {
+    /// Bytes of a commitment to witnesses (BIP 141).
+    const COMMITMENT: u32 = 38;
+    let may_commit = |o: &TxOutput| o.kind == ScriptType::NullData && o.script_size >= COMMITMENT;
+    !coinbase.tx.has_witness && coinbase.outputs.iter().any(may_commit)
 }

@@ -130,6 +130,14 @@ impl Body {
         }
     }
 
+    /// Whether all are known.
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Self::Whole(_) => true,
+            Self::Rebuilt(all) => all.iter().all(Option::is_some),
+        }
+    }
+
     /// Its known transactions but the coinbase, in order, for the mempool that they return to; those of
     /// `taken` as they came there.
     pub fn returning(&self, taken: &[Arc<TxDigest>]) -> Vec<Arc<TxDigest>> {
@@ -171,12 +179,12 @@ pub struct Record {
     pub data: Data,
     /// Its transactions; dropped when it is deep.
     pub body: Option<Body>,
-    /// Whether its hash meets the target that it names.
-    pub proof_of_work: bool,
     /// A sign of acceptance was seen.
     pub accepted: bool,
-    /// The node rejected it.
-    pub rejected: bool,
+    /// The node rejected it: it closed the connection that brought it.
+    pub rejected: Option<Timestamp>,
+    /// It closed others at the same time, so that this says nothing of the block.
+    pub doubted: bool,
     /// Its `reject`: code and reason.
     pub reject: Option<(u8, Box<str>)>,
     /// The node did not know its parent.
@@ -202,7 +210,7 @@ impl Record {
     pub fn status(&self) -> Status {
         match () {
             () if self.accepted => Status::Accepted,
-            () if self.rejected || self.reject.is_some() => Status::Rejected,
+            () if self.reject.is_some() || (self.rejected.is_some() && !self.doubted) => Status::Rejected,
             () if self.data.unrequested => Status::Unrequested,
             () => Status::Unknown,
         }
@@ -210,6 +218,6 @@ impl Record {
 
     /// Whether it may be on the node's chain.
     pub fn is_candidate(&self) -> bool {
-        self.proof_of_work && !self.rejected && self.reject.is_none()
+        self.rejected.is_none() && self.reject.is_none()
     }
 }

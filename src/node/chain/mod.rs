@@ -19,6 +19,7 @@
 mod arena;
 mod outcome;
 mod params;
+mod work;
 
 #[cfg(test)]
 mod property_tests;
@@ -28,6 +29,7 @@ mod tests;
 pub use crate::message::headers::Header;
 pub use outcome::{Added, Caps, Doubt, KEPT_SIDE, Known, MAX_HEADERS, MAX_UNLINKED, Place, Step};
 pub use params::{genesis, subsidy};
+pub use work::{proves_work, work};
 
 use crate::health::Tally;
 use crate::message::hash::Hash256;

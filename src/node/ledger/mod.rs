@@ -18,17 +18,18 @@ use super::coins::Coins;
 use super::key::Key;
 use super::limiter::Limiter;
 use super::mempool::Mempool;
+use super::output::Direction;
 use super::peer::Peer;
 use super::peer_set::Places;
 use super::recent::Recent;
 use super::transactions::Transactions;
 use super::trouble::Trouble;
-use super::view::Direction;
 use crate::flow::{At, PacketIndex, Side};
 use crate::health::Tally;
 use crate::message::body::Body;
 use crate::message::contents::Digest;
 use crate::message::event::Message;
+use crate::message::hash::Hash256;
 use crate::message::network::Network;
 use crate::message::version::Version;
 use crate::time::{SECOND, Timestamp};
@@ -72,6 +73,8 @@ pub struct Incoming<'a> {
 pub struct Ledger {
     key: Key,
     network: Option<Network>,
+    /// The node speaks it.
+    network_is_sure: bool,
     /// The headers, and the node's tip among them.
     pub chain: Option<Chain>,
     /// The blocks.
@@ -91,9 +94,11 @@ pub struct Ledger {
     double_spends: u64,
     all_double_spends: u64,
     /// Transactions of the newest blocks: those that the mempool had, and all.
-    known: VecDeque<(u64, u64)>,
+    known: VecDeque<(Hash256, u64, u64)>,
     /// The best height that a point told.
     best_height: Option<u32>,
+    /// When the node last closed the connection of a peer.
+    closed_by_node: Option<Timestamp>,
     troubles: Tally<Trouble>,
 }
 
@@ -103,6 +108,7 @@ impl Ledger {
         Self {
             key: key.derive(6),
             network: None,
+            network_is_sure: false,
             chain: None,
             blocks: Blocks::new(key),
             mempool: Mempool::new(key),
@@ -118,6 +124,7 @@ impl Ledger {
             all_double_spends: 0,
             known: VecDeque::new(),
             best_height: None,
+            closed_by_node: None,
             troubles: Tally::default(),
         }
     }
@@ -131,6 +138,11 @@ impl Ledger {
         match (&m.message.body, m.message.digest.as_ref()) {
             (Ok(Body::Version(v)), _) => self.version(m, v, pen),
             (Ok(Body::FeeFilter(rate)), _) => self.fee_filter(m, *rate),
+            (Ok(Body::FilterLoad(_)), _) if from_peer => {
+                if let Some(peer) = self.peers.get_mut(&m.connection) {
+                    peer.filtered = true;
+                }
+            }
             (Ok(Body::SendCompact { version, .. }), _) if !from_peer => {
                 // The highest version that it asks for is the one it gets.
                 if let Some(peer) = self.peers.get_mut(&m.connection) {
@@ -163,14 +175,18 @@ impl Ledger {
         self.price(pen, m.at.time);
     }
 
-    /// Makes the peer of a message known; false beyond the cap, and for other networks than the node's first.
+    /// Makes the peer of a message known; false beyond the cap, and for other networks than the node's. That is
+    /// the one it speaks; until it does, the one spoken to it last.
     fn meet(&mut self, m: &Incoming<'_>) -> bool {
-        if self.network.is_none()
+        let speaks = m.direction == Direction::Sent;
+        if !self.network_is_sure
+            && self.network != m.network
             && let Some(network) = m.network
         {
             self.network = Some(network);
             self.chain = Some(Chain::new(network));
         }
+        self.network_is_sure |= speaks;
         if self.network != m.network {
             return false;
         }
@@ -178,10 +194,11 @@ impl Ledger {
             return true;
         }
         if self.peers.len() >= MAX_PEERS {
-            self.troubles.count(Trouble::NoPlace);
+            self.troubles.count(Trouble::UnfollowedMessage);
             return false;
         }
-        let place = self.places.take();
+        let Self { places, mempool, .. } = self;
+        let place = places.take(|left| mempool.forget_peers(left));
         if place.is_none() {
             self.troubles.count(Trouble::NoPlace);
         }
@@ -191,10 +208,10 @@ impl Ledger {
 
     /// A connection ended, at the hands of the node when `by_node`.
     pub fn closed(&mut self, connection: PacketIndex, by_node: bool, now: Timestamp, coins: &mut Coins) {
-        if by_node {
+        if by_node && self.peers.contains_key(&connection) {
             self.punished(connection, now, coins);
         }
-        self.blocks.forget(|p| p.connection == connection);
+        self.blocks.forget(|p| p.connection == connection, |_| false);
         if let Some(place) = self.peers.remove(&connection).and_then(|p| p.place) {
             self.places.free(place);
             self.mempool.peer_left(place, self.places.taken());
@@ -203,7 +220,11 @@ impl Ledger {
 
     /// The node closed a connection that `source` had opened `age` nanoseconds before, without sending a byte.
     pub fn refused(&mut self, source: IpAddr, age: i64, now: Timestamp) {
-        if age > REFUSED || (self.banned.len() >= MAX_BANNED && !self.banned.contains_key(&source)) {
+        if age > REFUSED {
+            return;
+        }
+        if self.banned.len() >= MAX_BANNED && !self.banned.contains_key(&source) {
+            self.troubles.count(Trouble::RefusedFull);
             return;
         }
         self.banned.insert(source, now);
@@ -221,17 +242,26 @@ impl Ledger {
         self.banned.retain(|_, at| now.since(*at) < BANNED);
         self.overdue(now, pen);
         self.write_blocks(Some(now), pen);
+    }
+
+    /// What was discarded since the last call.
+    pub fn take_troubles(&mut self) -> Tally<Trouble> {
         self.troubles.merge(&self.mempool.take_troubles());
+        let forgotten = [
+            (Trouble::ForgottenTransaction, self.transactions.take_forgotten()),
+            (Trouble::ForgottenAnnouncement, self.mempool.take_forgotten()),
+            (Trouble::ForgottenBlockAnnouncement, self.blocks.take_forgotten()),
+            (Trouble::ForgottenSpender, self.spenders.take_forgotten()),
+        ];
+        for (trouble, n) in forgotten {
+            self.troubles.add(trouble, n);
+        }
+        std::mem::take(&mut self.troubles)
     }
 
     /// The capture ends: what is still open is written.
     pub fn finish(&mut self, pen: &mut Pen<'_>) {
         self.write_blocks(None, pen);
-    }
-
-    /// What was discarded since the last call.
-    pub fn take_troubles(&mut self) -> Tally<Trouble> {
-        std::mem::take(&mut self.troubles)
     }
 
     /// Distinct addresses gossiped in the 24 hours before the last one.

@@ -6,7 +6,7 @@ use crate::message::command::Command;
 use crate::message::digest::{OutPoint, TxDigest};
 use crate::message::inventory::{Entry, Kind};
 use crate::node::coins::{Coins, fee};
-use crate::node::view::Direction;
+use crate::node::output::Direction;
 use crate::series::{id, mempool, tx_fees};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ impl Ledger {
             priced = fee.is_some();
             self.transactions.points(pen, now, tx, &prevouts);
             coins.learn(tx);
+            self.fill(tx, now, coins);
             self.double_spend(tx, now, pen);
             let least = tx_fees::min_fee(self.transactions.min_rate.unwrap_or(0), tx.tx.vsize());
             if fee.is_some_and(|fee| fee < least) {
@@ -50,7 +51,7 @@ impl Ledger {
                 Some(first) if *first != by => {
                     self.double_spends += 1;
                     self.all_double_spends += 1;
-                    let values = mempool::double_spend(tx.tx.txid.to_string(), input.prevout.to_string());
+                    let values = || mempool::double_spend(tx.tx.txid.to_string(), input.prevout.to_string());
                     pen.event(id::MEMPOOL, now, values);
                 }
                 Some(_) => {}
@@ -70,6 +71,8 @@ impl Ledger {
             peer.was_told = true;
         }
         let blocks = list.iter().filter(|e| e.kind.is_block()).count();
+        // Several at once answer a getblocks: any part of the chain.
+        let answer = sent && blocks > 1 && std::mem::take(&mut peer.asked_chain);
         for entry in list {
             let id = &entry.hash;
             match (command, sent) {
@@ -80,10 +83,9 @@ impl Ledger {
                 }
                 (Command::INV, false) if entry.kind.is_block() => self.blocks.announced(id, now, address),
                 (Command::INV, true) if entry.kind.is_tx() => self.mempool.show(id, place, now, coins),
-                // Several at once answer a getblocks: any part of the chain.
                 (Command::INV, true) if entry.kind.is_block() => {
                     let show = if blocks == 1 { Show::Announced } else { Show::Has };
-                    self.shown(id, now, show, coins, pen);
+                    self.shown(id, now, show, !answer, coins, pen);
                 }
                 (Command::GETDATA, true) if matches!(entry.kind, Kind::Tx | Kind::WitnessTx) => self.mempool.ask(id),
                 (Command::GETDATA, true) if entry.kind.is_block() => {
@@ -108,7 +110,7 @@ impl Ledger {
 
     /// Share of the transactions of the newest blocks that the mempool had before.
     pub fn coverage(&self) -> Option<f64> {
-        let (known, all) = self.known.iter().fold((0, 0), |(a, b), (known, all)| (a + known, b + all));
+        let (known, all) = self.known.iter().fold((0, 0), |(a, b), (_, known, all)| (a + known, b + all));
         (all > 0).then(|| known as f64 / all as f64)
     }
 

@@ -9,14 +9,16 @@ use super::{Ledger, Pen};
 use crate::message::digest::TxDigest;
 use crate::message::hash::Hash256;
 use crate::node::blocks::record::BodyTx;
-use crate::node::blocks::{Record, Via};
-use crate::node::chain::{Chain, Place, Step, subsidy};
+use crate::node::blocks::{Body, Record, Via};
+use crate::node::chain::{Chain, Place, Step, subsidy, work};
 use crate::node::coins::{Coins, Confirmed};
+use crate::node::mempool::PENDING;
 use crate::node::trouble::Trouble;
 use crate::series::blocks::Tip;
 use crate::series::processed_blocks::{self, Processed};
 use crate::series::{Value, blocks, id};
 use crate::time::{SECOND, Timestamp};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// So long an expected tip waits for a sign, ns.
@@ -42,13 +44,27 @@ pub(super) enum Show {
 const MAX_ABOVE: usize = 2048;
 
 impl Ledger {
-    /// The node shows that it has a block: as its newest, or only that it has it. `at` is when.
-    pub(super) fn shown(&mut self, hash: &Hash256, at: Timestamp, show: Show, coins: &mut Coins, pen: &mut Pen<'_>) {
-        if let Some(r) = self.blocks.get_mut(hash)
+    /// The node shows that it has a block: as its newest, or only that it has it. `at` is when. What it tells
+    /// of its own accord (`unasked`) bounds the time of validation, an answer or a delivery does not.
+    pub(super) fn shown(
+        &mut self,
+        hash: &Hash256,
+        at: Timestamp,
+        show: Show,
+        unasked: bool,
+        coins: &mut Coins,
+        pen: &mut Pen<'_>,
+    ) {
+        if let Some(r) = self.blocks.get_mut(hash).filter(|_| unasked)
             && r.shown.is_none()
+            && at.since(r.data.at) < UNKNOWN
         {
             r.shown = Some(at);
             self.reopen(hash);
+        }
+        if show == Show::Announced && unasked && self.chain.as_ref().is_some_and(|c| c.get(hash).is_none()) {
+            // Not even its header was seen.
+            self.cover(hash, 0, None);
         }
         if show != Show::Has {
             self.accepted(hash, at, show == Show::Tip, coins, pen);
@@ -82,11 +98,27 @@ impl Ledger {
         }
     }
 
+    /// The node's `version` tells a height: it has the blocks of its chain up to there.
+    pub(super) fn version_contains(&mut self, height: u32, at: Timestamp, pen: &mut Pen<'_>) {
+        let Some(chain) = &self.chain else { return };
+        let line = std::iter::successors(chain.tip(), |k| chain.get(&k.header.prev)).take(MAX_ABOVE);
+        let line = line.skip_while(|k| k.height.is_none_or(|h| h > height));
+        let unseen = line.map_while(|k| self.blocks.get(&k.header.hash).filter(|r| r.shown.is_none()));
+        let unseen: Vec<Hash256> = unseen.filter(|r| at.since(r.data.at) < UNKNOWN).map(|r| r.header.hash).collect();
+        for hash in unseen {
+            if let Some(r) = self.blocks.get_mut(&hash) {
+                r.shown = Some(at);
+            }
+            self.reopen(&hash);
+            self.sign(&hash, pen);
+        }
+    }
+
     /// A sign that the node has accepted a block, and with it all that the block builds on.
     fn sign(&mut self, hash: &Hash256, pen: &mut Pen<'_>) {
         let mut next = *hash;
         while let Some(r) = self.blocks.get_mut(&next).filter(|r| !r.accepted) {
-            (r.accepted, r.rejected) = (true, false);
+            (r.accepted, r.rejected) = (true, None);
             let parent = r.header.prev;
             self.write_tip(&next, pen);
             self.reopen(&next);
@@ -102,25 +134,29 @@ impl Ledger {
         self.walk(step, now, Some(pen), coins);
     }
 
-    /// The end of the longest chain of complete blocks through `hash`, when it is longer than the node's.
+    /// The end of the chain with most work of complete blocks through `hash`, when it has more than the node's.
     fn highest_above(&self, hash: &Hash256) -> Option<Hash256> {
         let chain = self.chain.as_ref()?;
         let good = |h: &Hash256| self.blocks.get(h).is_some_and(Record::is_candidate);
         if !good(hash) {
             return None;
         }
-        let mut below = 1_u32;
-        let mut at = chain.get(hash)?.header.prev;
+        let first = chain.get(hash)?.header;
+        let (mut at, mut below, mut done) = (first.prev, 1_u32, work(&first));
         while !chain.is_active(&at) {
             let known = chain.get(&at).filter(|_| good(&at));
             match (known, chain.tip()) {
-                (Some(k), _) if below < MAX_ABOVE as u32 => (at, below) = (k.header.prev, below + 1),
+                (Some(k), _) if below < MAX_ABOVE as u32 => {
+                    (at, below, done) = (k.header.prev, below + 1, done + work(&k.header));
+                }
                 (_, None) => break,
                 // Joined in the middle, or headers are missing: the heights decide.
-                _ => {
-                    let (ours, theirs) = (chain.height(hash)?, chain.tip()?.height?);
+                (_, Some(tip)) => {
+                    let (ours, theirs) = (chain.height(hash)?, tip.height?);
+                    // Nobody makes the next blocks much more easily than the last ones.
+                    let earnest = work(&first) + work(&first) + work(&first) + work(&first) >= work(&tip.header);
                     let gap = chain.get(&at).is_none() && ours > theirs && ours - theirs < below + 1;
-                    return gap.then_some(*hash);
+                    return (gap && earnest).then_some(*hash);
                 }
             }
         }
@@ -128,18 +164,22 @@ impl Ledger {
             let expected = self.best_height.zip(chain.height(hash)).is_none_or(|(own, height)| height <= own + 1);
             return expected.then_some(*hash);
         }
-        let mut best = (below, *hash);
+        let mut best = (done, *hash);
         let mut todo = vec![best];
         let mut seen = 0;
-        while let Some((depth, at)) = todo.pop().filter(|_| seen < MAX_ABOVE) {
+        while let Some((done, at)) = todo.pop().filter(|_| seen < MAX_ABOVE) {
             seen += 1;
-            if depth > best.0 {
-                best = (depth, at);
+            if done > best.0 {
+                best = (done, at);
             }
-            todo.extend(chain.children(&at).filter(good).map(|child| (depth + 1, child)));
+            let children = chain.children(&at).filter(good).filter_map(|child| chain.get(&child));
+            todo.extend(children.map(|k| (done + work(&k.header), k.header.hash)));
         }
-        let above_fork = chain.depth_above(&at)?;
-        (best.0 > above_fork).then_some(best.1)
+        // The node's own blocks above the fork.
+        let line = std::iter::successors(chain.tip(), |k| chain.get(&k.header.prev)).take(MAX_ABOVE);
+        let mut line = line.take_while(|k| k.header.hash != at).map(|k| work(&k.header));
+        let ours = line.next().map(|newest| line.fold(newest, |sum, w| sum + w));
+        ours.is_none_or(|ours| best.0 > ours).then_some(best.1)
     }
 
     /// The node's chain changes: the mempool and the coins follow.
@@ -190,8 +230,10 @@ impl Ledger {
     /// A block joins the node's chain.
     pub(super) fn connect(&mut self, hash: &Hash256, now: Timestamp, coins: &mut Coins) {
         let height = self.chain.as_ref().and_then(|c| c.height(hash)).unwrap_or(0);
-        let Some(r) = self.blocks.get_mut(hash).filter(|r| !r.connected) else { return };
-        let Some(body) = r.body.take() else { return };
+        let record = self.blocks.get_mut(hash).filter(|r| !r.connected);
+        let Some((r, body)) = record.and_then(|r| r.body.take().map(|body| (r, body))) else {
+            return self.cover(hash, 0, None);
+        };
         r.connected = true;
         let first = coins.follow(hash);
         let (mut taken, mut txids, mut known) = (Vec::new(), Vec::new(), 0);
@@ -206,14 +248,76 @@ impl Ledger {
             txids.push(*tx.txid);
         });
         let all = (body.count() as u64).saturating_sub(1);
-        self.known.push_back((known, all));
+        self.cover(hash, known, Some(all));
+        if let Some(r) = self.blocks.get_mut(hash) {
+            (r.body, r.taken) = (Some(body), taken);
+        }
+        self.mempool.confirmed(txids, now, coins);
+    }
+
+    /// Notes how many of a block's transactions the mempool had. Of one whose transactions are not known it had
+    /// none: for the coverage that one has as many as the others have on average, and at least one.
+    fn cover(&mut self, hash: &Hash256, known: u64, all: Option<u64>) {
+        let others = self.known.iter().filter(|(other, ..)| other != hash).map(|(_, _, all)| all);
+        let average = others.clone().sum::<u64>() / (others.count() as u64).max(1);
+        let entry = (*hash, known, all.unwrap_or(average.max(1)));
+        if let Some(slot) = self.known.iter_mut().find(|(other, ..)| other == hash) {
+            if all.is_some() {
+                *slot = entry;
+            }
+            return;
+        }
+        self.known.push_back(entry);
         if self.known.len() > COVERED {
             self.known.pop_front();
+        }
+    }
+
+    /// More is known of the transactions of a block.
+    pub(super) fn renew(&mut self, hash: &Hash256, body: Body, now: Timestamp, coins: &mut Coins) {
+        let height = self.chain.as_ref().and_then(|c| c.height(hash)).unwrap_or(0);
+        let Some(r) = self.blocks.get_mut(hash) else { return };
+        let Some(before) = r.body.take_if(|b| !b.is_whole()) else { return };
+        let (connected, mut taken, mut txids) = (r.connected, std::mem::take(&mut r.taken), Vec::new());
+        if connected {
+            let mut known = HashSet::new();
+            before.for_each(|tx| {
+                known.insert(*tx.txid);
+            });
+            let first = coins.is_followed_once(hash);
+            body.for_each(|tx| {
+                if known.contains(tx.txid) {
+                    return;
+                }
+                if first {
+                    let BodyTx { txid, outputs, .. } = tx;
+                    coins.connect(Confirmed { txid, outputs }, tx.spent(), height);
+                }
+                taken.extend(self.mempool.confirm(tx.txid, tx.spent(), now).0);
+                txids.push(*tx.txid);
+            });
         }
         if let Some(r) = self.blocks.get_mut(hash) {
             (r.body, r.taken) = (Some(body), taken);
         }
         self.mempool.confirmed(txids, now, coins);
+    }
+
+    /// A transaction that was not known is one of a block whose data is complete at the node: it is mined.
+    pub(super) fn fill(&mut self, tx: &Arc<TxDigest>, now: Timestamp, coins: &mut Coins) {
+        let found = self.blocks.unfinished().filter_map(|p| p.offer(tx).then_some((p.header.hash, p.connection)));
+        let found: Vec<_> = found.collect();
+        for (hash, connection) in found {
+            let Some(r) = self.blocks.get(&hash) else { continue };
+            let (at, via, missing, unrequested) = (r.data.at, r.data.via, r.data.missing, r.data.unrequested);
+            let Some(p) = self.blocks.partial(&hash, connection) else { continue };
+            let c = p.completed(at, via, missing, unrequested);
+            self.renew(&hash, c.body, now, coins);
+            if let Some(r) = self.blocks.get_mut(&hash).filter(|r| r.data.size.is_none() && c.data.size.is_some()) {
+                (r.data.size, r.data.weight) = (c.data.size, c.data.weight);
+                self.reopen(&hash);
+            }
+        }
     }
 
     /// A block leaves the node's chain; returns the transactions that return to the mempool.
@@ -239,7 +343,7 @@ impl Ledger {
         for hash in late {
             self.write_tip(&hash, pen);
         }
-        self.blocks.forget(|p| now.since(p.at) > UNKNOWN);
+        self.blocks.forget(|p| now.since(p.at) > UNKNOWN, |p| now.since(p.at) > PENDING);
     }
 
     /// Writes the point of a tip that waited for a sign.
@@ -260,7 +364,7 @@ impl Ledger {
             median_time: chain.median_time(hash),
         };
         self.best_height = tip.height.or(self.best_height);
-        pen.write(id::BLOCKS, time, blocks::values(&tip));
+        pen.write(id::BLOCKS, time, || blocks::values(&tip));
     }
 
     /// The point of a block is to be written, again when it was.
@@ -281,17 +385,16 @@ impl Ledger {
                 self.sign(&hash, pen);
             }
             let Some(r) = self.blocks.get(&hash) else { continue };
-            let decided = r.accepted || r.rejected || r.reject.is_some();
+            let decided = r.accepted || r.rejected.is_some() || r.reject.is_some();
             if age < UNKNOWN && !(decided && age >= SETTLED) {
                 self.blocks.open.push_back(hash);
                 continue;
             }
-            let (brought, point, values) = (r.data.from.is_some(), r.point, self.processed(r));
+            if r.data.from.is_some() {
+                pen.write(id::PROCESSED_BLOCKS, r.point, || self.processed(r));
+            }
             if now.is_none() {
                 self.write_tip(&hash, pen);
-            }
-            if brought {
-                pen.write(id::PROCESSED_BLOCKS, point, values);
             }
             if let Some(r) = self.blocks.get_mut(&hash) {
                 r.open = false;
@@ -309,8 +412,7 @@ impl Ledger {
     pub(super) fn write_evicted(&mut self, mut r: Record, pen: &mut Pen<'_>) {
         r.accepted |= self.is_built_on(&r.header.hash);
         if r.data.from.is_some() {
-            let values = self.processed(&r);
-            pen.write(id::PROCESSED_BLOCKS, r.point, values);
+            pen.write(id::PROCESSED_BLOCKS, r.point, || self.processed(&r));
         }
     }
 

@@ -153,6 +153,11 @@ impl Entries {
         self.slots.iter().flatten()
     }
 
+    /// All of them, by slot.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.slots.iter_mut().flatten()
+    }
+
     /// The entry of the mempool that spends an output.
     pub fn spender(&self, prevout: &OutPoint) -> Option<u32> {
         self.spenders.get(prevout).copied()

@@ -8,9 +8,9 @@ use crate::node::coins::{CoinState, Coins};
 /// Lowest fee rate that nodes relay, sat/kvB, while the node has not said another (Bitcoin Core
 /// `DEFAULT_MIN_RELAY_TX_FEE`).
 pub const LEAST_RATE: u64 = 100;
-/// What a replacement pays at least beyond what it replaces, sat/kvB (BIP 125 rule 4, Bitcoin Core
-/// `DEFAULT_INCREMENTAL_RELAY_FEE`).
-const INCREMENTAL_RATE: u64 = 100;
+/// What a replacement pays at least beyond what it replaces, sat/kvB (BIP 125 rule 4): the incremental relay
+/// fee, which is 100 in Bitcoin Core since 30 and 1000 in older nodes and in btcd, as is their least fee.
+const INCREMENTAL_RATES: (u64, u64) = (100, 1000);
 /// Transactions that one may replace, descendants included (BIP 125 rule 5).
 const REPLACED: usize = 100;
 /// Lock times from here on are times, below they are heights (`LOCKTIME_THRESHOLD`).
@@ -44,7 +44,7 @@ impl Mempool {
     /// Judges the entry at `at`, by all that is known, or only by what it spends (`returns`: the node had it).
     pub(super) fn judge(&self, at: u32, coins: &Coins, returns: bool) -> Verdict {
         let Some(e) = self.entries.get(at) else { return Verdict::Held };
-        if e.tx.is_coinbase() {
+        if e.tx.is_coinbase() || !e.tx.is_possible {
             return Verdict::Held;
         }
         let (mut missing, mut conflicts) = (Vec::new(), Vec::new());
@@ -113,8 +113,10 @@ impl Mempool {
         if all.len() > REPLACED {
             return false;
         }
+        let (least, most) = INCREMENTAL_RATES;
+        let rate = self.policy.min_rate.map_or(most, |rate| rate.clamp(least, most));
         let paid = all.iter().try_fold(0_u64, |sum, &d| sum.checked_add(self.entries.get(d)?.fee?));
-        paid.is_some_and(|paid| fee >= paid.saturating_add((INCREMENTAL_RATE * vsize).div_ceil(1000)))
+        paid.is_some_and(|paid| fee >= paid.saturating_add(rate.saturating_mul(vsize).div_ceil(1000)))
     }
 
     /// Adds the entry at `at` and all of the mempool that descend from it to `all`.

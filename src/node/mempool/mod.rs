@@ -144,6 +144,11 @@ impl Mempool {
         std::mem::take(&mut self.priced)
     }
 
+    /// Announcements forgotten since the last call.
+    pub fn take_forgotten(&mut self) -> u64 {
+        self.heard.take_forgotten()
+    }
+
     /// A peer announced a transaction.
     pub fn hear(&mut self, id: &Hash256, peer: u8) {
         if let Some(at) = self.entries.find(id) {
@@ -265,6 +270,16 @@ impl Mempool {
             }
         }
         self.forget_adopted();
+    }
+
+    /// Forgets what these peers, which left, announced and were told.
+    pub fn forget_peers(&mut self, left: PeerSet) {
+        for e in self.entries.iter_mut() {
+            (e.heard, e.told) = (e.heard.without(left), e.told.without(left));
+        }
+        for heard in self.heard.values_mut() {
+            *heard = heard.without(left);
+        }
     }
 
     /// A block has the transaction: returns it, when it was in the mempool or pending.

@@ -87,6 +87,8 @@ pub struct Outpoints {
     /// The segment that makes room next: the longest ago that it did.
     fullest: usize,
     counters: Counters,
+    /// How many of the evicted ones were told of.
+    evicted_told: u64,
 }
 
 impl Outpoints {
@@ -107,6 +109,7 @@ impl Outpoints {
             next: 0,
             fullest: 0,
             counters: Counters::default(),
+            evicted_told: 0,
         }
     }
 
@@ -220,6 +223,11 @@ impl Outpoints {
     /// Counters since the start.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Outputs that left because it was full, since the last call.
+    pub fn take_evicted(&mut self) -> u64 {
+        self.counters.evicted - std::mem::replace(&mut self.evicted_told, self.counters.evicted)
     }
 
     /// Fingerprint and segment of an outpoint.

@@ -5,6 +5,7 @@ use crate::flow::{CloseReason, PacketIndex, Side};
 use crate::message::transport::Transport;
 use crate::node::connection::Connection;
 use crate::node::report::ConnectionReport;
+use crate::node::trouble::Trouble;
 use crate::time::Timestamp;
 
 impl View {
@@ -43,6 +44,7 @@ impl View {
         self.note_attempt(id, time);
         self.ended.push_back((time, id));
         if self.ended.len() > REMEMBERED {
+            self.troubles.count(Trouble::ForgottenConnection);
             self.forget_oldest();
         }
     }
@@ -58,6 +60,7 @@ impl View {
         let ends = c.conversation.endpoints;
         self.attempts.push_back((ended, ends[initiator as usize].ip(), ends[initiator.other() as usize]));
         if self.attempts.len() > ATTEMPTS {
+            self.troubles.count(Trouble::ForgottenAttempt);
             self.attempts.pop_front();
         }
     }

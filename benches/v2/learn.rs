@@ -1,0 +1,91 @@
+//! Counts what known messages do.
+
+use super::recording::{Known, Recording, Seen, Stream};
+use btcdmon::flow::Side;
+use btcdmon::message::command::Command;
+use btcdmon::message::v2::counts::{Counts, Owe};
+use btcdmon::message::v2::kind::Kind;
+use btcdmon::message::v2::size;
+use btcdmon::message::v2::state::{Stage, State};
+
+/// A message in the order of the capture.
+struct Said {
+    side: Side,
+    known: Known,
+    /// In units of 100 µs.
+    now: u32,
+}
+
+pub fn counts(r: &Recording) -> Counts {
+    let mut counts = Counts::default();
+    for s in &r.streams {
+        stream(s, &mut counts);
+    }
+    counts
+}
+
+fn stream(s: &Stream, counts: &mut Counts) {
+    let said = in_order(s);
+    let mut state = State::new(true);
+    for e in &mut state.ends {
+        e.stage = Stage::Open;
+    }
+    for (i, m) in said.iter().enumerate() {
+        let kind = kind(&said, i);
+        let Some(kind) = kind else { continue };
+        let (len, mut n) = (m.known.len, 1);
+        size::candidates(len, |k, entries| n = if k == kind { entries } else { n });
+        let fit = (kind == Kind::GetDataTx).then(|| state.fit(m.side, n));
+        state.expire(m.now);
+        let is_list = matches!(
+            kind,
+            Kind::Inv
+                | Kind::Headers
+                | Kind::GetHeaders
+                | Kind::GetBlocks
+                | Kind::Addr
+                | Kind::NotFound
+                | Kind::GetDataTx
+                | Kind::GetDataBlock
+        );
+        let context = state.context(m.side, m.now);
+        if context.owes != Owe::Unsure {
+            counts.add(context, kind, if is_list { n } else { len }, fit);
+        }
+        state.apply(m.side, kind, (len, n), m.now);
+    }
+}
+
+/// Both sides' messages, when their last bytes came.
+fn in_order(s: &Stream) -> Vec<Said> {
+    let mut said = Vec::new();
+    let mut next = [0; 2];
+    let Some(base) = s.seen.first().map(|x| x.0.time) else { return said };
+    for (_, side, seen) in &s.seen {
+        let Seen::Span(span) = seen else { continue };
+        let now = (span.time.since(base).max(0) / 100_000) as u32;
+        while let Some(known) = s.truth[*side as usize].get(next[*side as usize]) {
+            if known.offset + u64::from(known.len) > span.offset + span.len {
+                break;
+            }
+            next[*side as usize] += 1;
+            said.push(Said { side: *side, known: *known, now });
+        }
+    }
+    said
+}
+
+/// The kind of message `i`: a `getdata` is what the next answer says it was.
+fn kind(said: &[Said], i: usize) -> Option<Kind> {
+    let m = &said[i];
+    if m.known.command != Command::GETDATA {
+        return Kind::ALL.into_iter().find(|k| k.command() == Some(m.known.command));
+    }
+    let answers = said[i + 1..].iter().filter(|a| a.side != m.side).take(50);
+    let blocks = answers.map(|a| a.known.command).find_map(|c| match c {
+        Command::TX | Command::NOTFOUND => Some(false),
+        Command::BLOCK | Command::CMPCTBLOCK => Some(true),
+        _ => None,
+    });
+    Some(if blocks == Some(true) { Kind::GetDataBlock } else { Kind::GetDataTx })
+}

@@ -1,0 +1,52 @@
+//! Encrypted connections: read by the lengths of their segments.
+
+use super::{Connection, Connections, Phase};
+use crate::flow::{At, Chunk, Conversation, Side, Span};
+use crate::message::event::{Event, What};
+use crate::message::transport::Transport;
+use crate::message::v2::Decoder;
+
+impl Connections {
+    /// Reads an encrypted connection by the lengths of its segments.
+    pub(super) fn lengths(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, span: &Span) {
+        let from_start = matches!(s.phase, Phase::Opening(_));
+        let Self { model, scratch, estimates, .. } = self;
+        if s.v2.is_none() {
+            let mut decoder = Decoder::new(from_start);
+            // What came before it was clear that there is something to be read.
+            if let Phase::Opening(openings) = &s.phase {
+                for early in Side::BOTH {
+                    let o = &openings[early as usize];
+                    let Some((at, time)) = o.first else { continue };
+                    let len = if early == side { o.total - span.len } else { o.total };
+                    if len > 0 {
+                        let span = Span { offset: 0, len, time, starts_segment: true, pushed: true };
+                        decoder.span(model, scratch, (early, &span, at.index), &mut |e| estimates.push(e));
+                    }
+                }
+            }
+            s.v2 = Some(Box::new(decoder));
+        }
+        if let Some(v2) = &mut s.v2 {
+            v2.span(model, scratch, (side, span, at.index), &mut |e| estimates.push(e));
+        }
+        self.tell(at, c, s);
+    }
+
+    /// Passes on what was decided.
+    pub(super) fn tell(&mut self, at: At, c: &Conversation, s: &mut Connection) {
+        if self.estimates.is_empty() {
+            return;
+        }
+        // Joined in the middle: nothing shows better what it is.
+        self.settle(at, c, s, Transport::V2);
+        let estimates = self.estimates.drain(..).map(What::Estimate);
+        self.events.extend(estimates.map(|what| Event { at, connection: c.id, what }));
+    }
+}
+
+/// The outline of `chunk`.
+pub(super) fn span(chunk: &Chunk<'_>) -> Span {
+    let Chunk { offset, bytes, time, starts_segment, pushed } = *chunk;
+    Span { offset, len: bytes.len() as u64, time, starts_segment, pushed }
+}

@@ -1,0 +1,342 @@
+//! What an encrypted connection (BIP 324) tells by sizes, order and time.
+//!
+//! The contents cannot be read. But a node writes each message by itself, so
+//! that segments begin and end where messages do, a packet is exactly 20 bytes
+//! longer than its contents, and the protocol says what may follow what. From
+//! that [`Decoder`] infers each message's type, length and number of entries,
+//! with a confidence: everything here is *estimated*.
+//!
+//! Reading order: [`kind`], [`size`] (which messages may have a length),
+//! [`state`] (what was said, what is owed), [`counts`] and [`model`] (habits
+//! learnt from recordings: `table.txt`), [`beam`] (the search). How well it
+//! does, and what defeats it: `docs/v2.md`.
+//!
+//! Contract: no bytes are kept; at most 8 KiB a connection; nothing depends on
+//! anything but the segments and the ticks of this one connection, so that the
+//! results are the same in every run. Nothing is said of a connection before
+//! its lengths have shown that it is one of Bitcoin.
+
+pub mod beam;
+pub mod counts;
+pub mod kind;
+pub mod model;
+pub mod size;
+pub mod state;
+
+use self::beam::{Beam, NODES, NONE, Node, Scratch, Write};
+use self::counts::Writer;
+use self::kind::Kind;
+use self::model::Model;
+use self::state::{State, Tick, UNSURE};
+use crate::flow::{Gap, PacketIndex, Side, Span};
+use crate::time::{SECOND, Timestamp};
+
+/// A message waits this long for evidence, ns.
+const DEADLINE: i64 = 3 * SECOND;
+/// Evidence (natural logarithm, against random lengths) at which a connection is believed.
+const BELIEVED: f32 = 25.0;
+/// Evidence at which it is not any more.
+const DOUBTED: f32 = -10.0;
+/// Evidence is kept within these: a connection is judged by what it did lately.
+const EVIDENCE: (f32, f32) = (-20.0, 40.0);
+/// Answered requests that a connection joined in the middle must have shown.
+const ANSWERED: u8 = 3;
+/// Messages that wait until the connection is believed.
+const HELD: usize = 48;
+/// After so many segments that nothing explains, as many are let pass unread.
+const PATIENCE: u32 = 256;
+/// Segments shorter than this are no full ones.
+const SMALLEST_FULL: u32 = 512;
+/// Payloads of a full segment with the usual MTUs and options (RFC 879, RFC 6691; 1500, 1492, 1280, 576 bytes).
+const FULL: [u32; 12] = [1460, 1448, 1452, 1440, 1428, 1420, 1408, 1400, 1388, 1220, 1208, 536];
+
+/// A message, as far as sizes, order and time tell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Who sent it.
+    pub side: Side,
+    /// What it is.
+    pub kind: Kind,
+    /// Stream offset of its first byte; the key begins at 0.
+    pub offset: u64,
+    /// Bytes on the wire, 20 of framing included.
+    pub len: u32,
+    /// Entries of a list; 1 for other messages.
+    pub entries: u32,
+    /// When its last byte was captured.
+    pub time: Timestamp,
+    /// In which frame.
+    pub index: PacketIndex,
+    /// How sure that is, thousandths.
+    pub confidence: u16,
+}
+
+impl Estimate {
+    /// Bytes of its payload: less framing and type.
+    pub fn payload_bytes(&self) -> u32 {
+        let has_short =
+            self.kind.command().and_then(crate::message::command::Command::spec).is_some_and(|s| s.v2_type.is_some());
+        self.len - size::PACKET - if has_short { 1 } else { 13 }
+    }
+}
+
+/// The encrypted messages of one connection.
+pub struct Decoder {
+    beam: Beam,
+    base: Option<Timestamp>,
+    held: Vec<Estimate>,
+    full: [(u32, u8); 2],
+    evidence: f32,
+    from_start: bool,
+    believed: bool,
+    /// Segments since it was last believed.
+    unread: u32,
+    /// Bytes in messages that were told, by sender.
+    explained: [u64; 2],
+    /// Those have grown.
+    news: bool,
+}
+
+impl Decoder {
+    /// A connection whose first byte is seen, or one joined in the middle.
+    pub fn new(from_start: bool) -> Self {
+        Self {
+            beam: Beam::new(from_start),
+            base: None,
+            held: Vec::new(),
+            full: [(0, 0); 2],
+            evidence: 0.0,
+            from_start,
+            believed: false,
+            unread: 0,
+            explained: [0; 2],
+            news: false,
+        }
+    }
+
+    /// Whether its lengths have shown that it is a Bitcoin connection.
+    pub fn is_believed(&self) -> bool {
+        self.believed
+    }
+
+    /// Whether there are messages that time alone will decide.
+    pub fn waits(&self) -> bool {
+        self.believed && !self.beam.nodes.is_empty()
+    }
+
+    /// Bytes in messages that were told, by sender, when that is news.
+    pub fn take_explained(&mut self) -> Option<[u64; 2]> {
+        std::mem::take(&mut self.news).then_some(self.explained)
+    }
+
+    /// Whose habits `side` has, as far as its handshake told.
+    pub fn writer(&self, side: Side) -> Writer {
+        self.state().map_or(Writer::Any, |s| s.ends[side as usize].writer)
+    }
+
+    /// What it is most probably at.
+    pub fn state(&self) -> Option<&State> {
+        self.beam.readings.first().map(|r| &r.state)
+    }
+
+    fn now(&mut self, time: Timestamp) -> Tick {
+        let base = *self.base.get_or_insert(time);
+        u32::try_from(time.since(base).max(0) / 100_000).unwrap_or(Tick::MAX)
+    }
+
+    /// Takes the next segment of `side`; decided messages go to `tell`.
+    pub fn span(
+        &mut self,
+        model: &Model,
+        scratch: &mut Scratch,
+        (side, span, index): (Side, &Span, PacketIndex),
+        tell: &mut impl FnMut(Estimate),
+    ) {
+        let len = u32::try_from(span.len).unwrap_or(u32::MAX);
+        let full = self.is_full(side, len);
+        let ends = match (span.pushed, full) {
+            (true, false) => (None, Some(0.0)),
+            (true, true) => (Some(-1.5), Some(-0.25)),
+            (false, true) => (Some(0.0), None),
+            (false, false) => (Some(-0.7), Some(-0.7)),
+        };
+        let now = self.now(span.time);
+        let end = span.offset + span.len;
+        self.write(model, scratch, &Write { side, end, len, time: span.time, now, index, ends, lost: false }, tell);
+    }
+
+    /// Bytes of `side` are missing; `time` is when that became clear.
+    pub fn gap(
+        &mut self,
+        model: &Model,
+        scratch: &mut Scratch,
+        (side, gap, time, index): (Side, &Gap, Timestamp, PacketIndex),
+        tell: &mut impl FnMut(Estimate),
+    ) {
+        if !gap.known || gap.len == 0 || gap.len > u64::from(size::LONGEST) {
+            return self.restart(side, time);
+        }
+        let len = gap.len as u32;
+        let now = self.now(time);
+        let ends = (Some(-1.0), Some(-0.5));
+        self.write(
+            model,
+            scratch,
+            &Write { side, end: gap.offset + gap.len, len, time, now, index, ends, lost: true },
+            tell,
+        );
+    }
+
+    /// The place in the stream of `side` is not known any more: go on at the next segment.
+    fn restart(&mut self, side: Side, time: Timestamp) {
+        let now = self.now(time);
+        for r in &mut self.beam.readings {
+            r.state.ends[side as usize].pending = 0;
+            r.state.unsure = now + UNSURE;
+        }
+    }
+
+    fn is_full(&mut self, side: Side, len: u32) -> bool {
+        if len < SMALLEST_FULL {
+            return false;
+        }
+        let (largest, times) = &mut self.full[side as usize];
+        if len > *largest {
+            (*largest, *times) = (len, 1);
+        } else if len == *largest {
+            *times = times.saturating_add(1);
+        }
+        len == *largest && (FULL.contains(&len) || *times > 2)
+    }
+
+    fn write(&mut self, model: &Model, scratch: &mut Scratch, w: &Write, tell: &mut impl FnMut(Estimate)) {
+        if !self.believed {
+            self.unread += 1;
+            if self.unread > PATIENCE {
+                return self.sleep();
+            }
+        }
+        let gain = self.beam.write(model, scratch, w);
+        self.evidence = (self.evidence + gain).clamp(EVIDENCE.0, EVIDENCE.1);
+        self.judge();
+        if self.beam.readings.len() == 1 {
+            let node = self.beam.readings[0].node;
+            self.settle(scratch, node, tell);
+        } else if self.beam.nodes.len() > NODES {
+            self.crowded(scratch, tell);
+        }
+    }
+
+    /// Nothing explains it: rest for a while, then look at it as if joined in the middle.
+    fn sleep(&mut self) {
+        if self.unread == PATIENCE + 1 {
+            self.beam = Beam { readings: Vec::new(), nodes: Vec::new() };
+            self.held = Vec::new();
+        }
+        if self.unread > 2 * PATIENCE {
+            let explained = self.explained;
+            *self = Self { full: self.full, explained, news: self.news, ..Self::new(false) };
+        }
+    }
+
+    fn judge(&mut self) {
+        if self.believed {
+            self.believed = self.evidence > DOUBTED;
+            self.unread = 0;
+        } else if self.evidence >= BELIEVED {
+            let Some(state) = self.state() else { return };
+            let handshake = Kind::Verack.once().is_some_and(|bit| state.ends.iter().any(|e| e.once & bit != 0));
+            self.believed = if self.from_start { handshake } else { state.answered >= ANSWERED };
+        }
+    }
+
+    /// One second of capture time has passed.
+    pub fn tick(&mut self, scratch: &mut Scratch, time: Timestamp, tell: &mut impl FnMut(Estimate)) {
+        if self.beam.nodes.is_empty() {
+            return;
+        }
+        let now = self.now(time);
+        for r in &mut self.beam.readings {
+            r.score += r.state.expire(now);
+        }
+        self.rank();
+        let common = self.beam.common(scratch);
+        self.settle(scratch, common, tell);
+        self.overdue(scratch, time.plus(-DEADLINE), tell);
+    }
+
+    fn rank(&mut self) {
+        let readings = &mut self.beam.readings;
+        readings.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let best = readings.first().map_or(0.0, |r| r.score);
+        readings.iter_mut().for_each(|r| r.score -= best);
+    }
+
+    /// Decides everything up to `time` as the best reading has it.
+    fn overdue(&mut self, scratch: &mut Scratch, time: Timestamp, tell: &mut impl FnMut(Estimate)) {
+        let Some(best) = self.beam.readings.first().map(|r| r.node) else { return };
+        let old = self.beam.chain(best).find(|n| self.beam.nodes[*n as usize].time <= time);
+        if let Some(node) = old {
+            self.settle(scratch, node, tell);
+        }
+    }
+
+    fn crowded(&mut self, scratch: &mut Scratch, tell: &mut impl FnMut(Estimate)) {
+        let common = self.beam.common(scratch);
+        self.settle(scratch, common, tell);
+        if self.beam.nodes.len() > NODES * 3 / 4 {
+            let best = self.beam.readings.first().map_or(NONE, |r| r.node);
+            let half = self.beam.chain(best).count() / 2;
+            let node = self.beam.chain(best).nth(half).unwrap_or(NONE);
+            self.settle(scratch, node, tell);
+        }
+    }
+
+    /// Tells the messages up to `node`.
+    fn settle(&mut self, scratch: &mut Scratch, node: u16, tell: &mut impl FnMut(Estimate)) {
+        if node == NONE {
+            return;
+        }
+        scratch.path.clear();
+        scratch.path.extend(self.beam.chain(node));
+        for n in scratch.path.iter().rev() {
+            let share = self.beam.share(*n);
+            let node = self.beam.nodes[*n as usize];
+            if let Some(e) = estimate(&node, share) {
+                if self.held.len() == HELD {
+                    self.held.remove(0);
+                }
+                self.held.push(e);
+            }
+        }
+        if self.beam.readings.len() > 1 {
+            self.beam.decide(node);
+        }
+        self.beam.forget(scratch, node);
+        if self.believed {
+            for e in self.held.drain(..) {
+                self.explained[e.side as usize] += u64::from(e.len);
+                self.news = true;
+                tell(e);
+            }
+        }
+    }
+
+    /// The connection ends: everything is decided.
+    pub fn finish(&mut self, scratch: &mut Scratch, tell: &mut impl FnMut(Estimate)) {
+        let best = self.beam.readings.first().map_or(NONE, |r| r.node);
+        self.settle(scratch, best, tell);
+    }
+}
+
+fn estimate(node: &Node, share: f32) -> Option<Estimate> {
+    node.kind.command()?;
+    if node.lost {
+        return None;
+    }
+    // What is hardly better explained than by chance is hardly believed.
+    let plausible = 1.0 / (1.0 + (-(node.gain + 9.0)).exp());
+    let confidence = (share * plausible * 0.999 * 1000.0) as u16;
+    let Node { side, kind, offset, len, entries, time, index, .. } = *node;
+    Some(Estimate { side, kind, offset, len, entries, time, index, confidence })
+}

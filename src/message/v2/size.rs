@@ -1,0 +1,165 @@
+//! Which messages may have a given length on the wire (BIP 324 framing included).
+//!
+//! A packet is 3 bytes of length, 1 of header and 16 of tag around its
+//! contents: 20 bytes. Contents are a 1-byte type, or a zero and 12 bytes of
+//! name, and the payload. So an empty named message has 33 bytes, a `ping` 29,
+//! an `inv` of n entries 22 + 36 n, and so on.
+
+use super::kind::Kind;
+
+/// BIP 324 framing of a packet, bytes.
+pub const PACKET: u32 = 20;
+/// Framing and a 1-byte type.
+const SHORT: u32 = PACKET + 1;
+/// Framing and a 13-byte type.
+const LONG: u32 = PACKET + 13;
+/// Longest message of the protocol.
+pub const LONGEST: u32 = LONG + 4_000_000;
+/// `version` with an empty user agent, and with the longest (256).
+pub const VERSION: std::ops::RangeInclusive<u32> = LONG + 86..=LONG + 86 + 258;
+/// Largest transaction that is relayed (400 000 weight units, all of it witness).
+const LARGEST_TX: u32 = SHORT + 400_000;
+
+/// A list of `n` entries of `entry` bytes behind a count of 1, 3 or 5 bytes.
+fn list(payload: u32, entry: u32, most: u32) -> Option<u32> {
+    let n = [(1, 0..=252), (3, 253..=0xffff)].into_iter().find_map(|(count, range)| {
+        let rest = payload.checked_sub(count)?;
+        let n = rest / entry;
+        (rest.is_multiple_of(entry) && range.contains(&n)).then_some(n)
+    })?;
+    (n <= most).then_some(n)
+}
+
+/// Block locator of `getheaders` and `getblocks`: version, hashes, stop.
+fn locator(payload: u32) -> Option<u32> {
+    list(payload.checked_sub(36)?, 32, 101).filter(|n| *n > 0)
+}
+
+/// Whether `addrv2` entries can add up to `payload`: 9 bytes and services (1, 3, 5 or 9) around an address of 4, 16
+/// or 32 bytes each.
+fn addresses(payload: u32) -> bool {
+    const ENTRY: [u32; 6] = [13, 15, 25, 27, 41, 43];
+    let Some(rest) = payload.checked_sub(1) else { return false };
+    let sums = |n: u32| rest >= n;
+    ENTRY.iter().any(|a| {
+        *a == rest || ENTRY.iter().any(|b| a + b == rest || (sums(a + b) && ENTRY.iter().any(|c| a + b + c == rest)))
+    }) || (rest >= 70 && payload < 50_000)
+}
+
+/// The messages that may have `len` bytes, each with the number of its entries (or 1, when it has none).
+pub fn candidates(len: u32, mut each: impl FnMut(Kind, u32)) {
+    if !(SHORT..=LONGEST).contains(&len) {
+        return;
+    }
+    let payload = len - SHORT;
+    match payload {
+        0 => return each(Kind::Mempool, 1),
+        8 => [Kind::Ping, Kind::Pong, Kind::FeeFilter].into_iter().for_each(|k| each(k, 1)),
+        9 => return each(Kind::SendCmpct, 1),
+        12 => [Kind::Verack, Kind::WtxidRelay, Kind::SendAddrV2, Kind::SendHeaders, Kind::GetAddr]
+            .into_iter()
+            .for_each(|k| each(k, 1)),
+        24 => each(Kind::SendTxRcncl, 1),
+        _ => {}
+    }
+    if let Some(n) = list(payload, 36, 50_000).filter(|n| *n > 0) {
+        [Kind::Inv, Kind::GetDataTx, Kind::GetDataBlock, Kind::NotFound].into_iter().for_each(|k| each(k, n));
+    }
+    if let Some(n) = list(payload, 81, 2000) {
+        each(Kind::Headers, n);
+    }
+    if let Some(n) = locator(payload) {
+        each(Kind::GetHeaders, n);
+        each(Kind::GetBlocks, n);
+    }
+    if let Some(n) = list(payload, 30, 1000).filter(|n| *n > 0) {
+        each(Kind::Addr, n);
+    }
+    if addresses(payload) {
+        each(Kind::AddrV2, 1);
+    }
+    if (34..=60_000).contains(&payload) {
+        each(Kind::GetBlockTxn, 1);
+    }
+    if payload >= 60 && len <= LARGEST_TX {
+        each(Kind::Tx, 1);
+    }
+    if payload >= 33 + 60 {
+        each(Kind::BlockTxn, 1);
+    }
+    if payload >= 81 + 60 {
+        each(Kind::Block, 1);
+        each(Kind::CmpctBlock, 1);
+    }
+}
+
+/// Messages of one length that may stand before others in one write, for writes that hold several.
+pub const FIXED: [(u32, &[Kind]); 9] = [
+    (33, &[Kind::Verack, Kind::WtxidRelay, Kind::SendAddrV2, Kind::SendHeaders, Kind::GetAddr]),
+    (30, &[Kind::SendCmpct]),
+    (29, &[Kind::Ping, Kind::Pong, Kind::FeeFilter]),
+    (22, &[Kind::Headers]),
+    (90, &[Kind::GetHeaders]),
+    (103, &[Kind::Headers]),
+    (58, &[Kind::Inv, Kind::GetDataTx, Kind::GetDataBlock]),
+    (94, &[Kind::Inv, Kind::GetDataTx]),
+    (130, &[Kind::Inv, Kind::GetDataTx]),
+];
+
+/// Number of the bin of `x`, four an octave.
+pub fn bin(x: u32) -> usize {
+    let x = x.max(1);
+    let octave = x.ilog2();
+    let quarter = if octave >= 2 { (x >> (octave - 2)) & 3 } else { (x << (2 - octave)) & 3 };
+    (octave * 4 + quarter) as usize
+}
+
+/// Number of bins.
+pub const BINS: usize = 24 * 4;
+
+/// Integers in a bin.
+pub fn width(bin: usize) -> f32 {
+    let octave = bin / 4;
+    if octave >= 2 { (1u32 << (octave - 2)) as f32 } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(len: u32) -> Vec<(Kind, u32)> {
+        let mut all = Vec::new();
+        candidates(len, |k, n| all.push((k, n)));
+        all
+    }
+
+    #[test]
+    fn lengths_of_the_specification() {
+        assert_eq!(kinds(20), []);
+        assert_eq!(kinds(29), [(Kind::Ping, 1), (Kind::Pong, 1), (Kind::FeeFilter, 1)]);
+        assert_eq!(kinds(22), [(Kind::Headers, 0)]);
+        assert_eq!(kinds(30), [(Kind::SendCmpct, 1)]);
+        assert!(kinds(58).contains(&(Kind::Inv, 1)));
+        assert!(kinds(22 + 36 * 252).contains(&(Kind::GetDataTx, 252)));
+        assert!(kinds(24 + 36 * 253).contains(&(Kind::GetDataTx, 253)));
+        assert!(!kinds(22 + 36 * 253).iter().any(|k| k.0 == Kind::Inv));
+        assert!(kinds(24 + 81 * 2000).contains(&(Kind::Headers, 2000)));
+        assert!(kinds(90).contains(&(Kind::GetHeaders, 1)));
+        assert!(kinds(21 + 60).contains(&(Kind::Tx, 1)));
+        assert!(kinds(LONGEST + 1).is_empty());
+    }
+
+    #[test]
+    fn bins_grow() {
+        let mut last = 0;
+        for x in 1..100_000 {
+            let b = bin(x);
+            assert!(b >= last && b < BINS);
+            last = b;
+        }
+        for x in [4u32, 5, 16, 17, 100, 1000, 65_536] {
+            let same = (1..200_000).filter(|y| bin(*y) == bin(x)).count();
+            assert!((same as f32 - width(bin(x))).abs() < 0.5, "{x}");
+        }
+    }
+}

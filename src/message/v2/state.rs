@@ -1,0 +1,363 @@
+//! Where the protocol stands: what each side has said and what it owes the other.
+
+use super::counts::{Context, Fit, Owe, Writer};
+use super::kind::Kind;
+use super::model::Model;
+use crate::flow::Side;
+
+/// Capture time in units of 100 µs since the connection was taken up.
+pub type Tick = u32;
+/// One second.
+pub const SECOND: Tick = 10_000;
+
+/// An answer this late is surprising.
+const LATE: Tick = 2 * SECOND;
+/// After this it is not waited for any more.
+const NEVER: Tick = 30 * SECOND;
+/// Log probability that a request is not answered in time.
+const UNANSWERED: f32 = -2.0;
+/// The same when it is only overdue.
+const SLOW: f32 = -4.0;
+/// Log probability of not finding more than was asked for.
+const TOO_MANY: f32 = -8.0;
+/// Log probability of a message that is sent once only coming again.
+const AGAIN: f32 = -10.0;
+/// Log probability of asking for what was never offered.
+const NOT_OFFERED: f32 = -7.0;
+/// A lost request or answer leaves everything unsure for this long.
+pub const UNSURE: Tick = 3 * SECOND;
+
+/// A request older than this many times the slowest answer so far (and [`PATIENCE`]) is not expected to be
+/// answered next.
+const OVERDUE: Tick = 4;
+/// 100 ms.
+const PATIENCE: Tick = 1000;
+/// Numbers of the newest `inv`s that are remembered.
+const BATCHES: usize = 4;
+/// Share of compact blocks as long as the one before, and of those nearly so.
+const SAME: (f32, f32) = (0.5, 0.2);
+/// Compact blocks nearly as long: the coinbase and a few short ids more or less, bytes.
+const NEARLY: u32 = 40;
+
+/// Something a side owes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Debt {
+    /// What; [`Owe::Nothing`] for none.
+    pub what: Owe,
+    /// Its lateness was counted: 1 overdue, 2 late.
+    late: u8,
+    /// How many.
+    count: u16,
+    /// Since when.
+    since: Tick,
+}
+
+/// Debts remembered.
+const DEBTS: usize = 3;
+
+/// How far a side has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Key, garbage, terminator and version packet.
+    Key,
+    /// Messages.
+    Open,
+}
+
+/// One side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct End {
+    /// Bytes of a message that has not ended yet.
+    pub pending: u32,
+    /// Key, garbage and so on: bytes before the first message.
+    pub preamble: u32,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Its last message.
+    pub previous: Kind,
+    /// Messages sent that are sent once only ([`Kind::once`]).
+    pub once: u8,
+    /// Whose habits it has.
+    pub writer: Writer,
+    /// Sent a compact block that may be asked about.
+    offered_block: bool,
+    debts: [Debt; DEBTS],
+    /// Transactions announced and not asked for.
+    announced: u16,
+    /// Those of the newest `inv`s, newest first.
+    batches: [u16; BATCHES],
+    /// Blocks announced and not asked for.
+    blocks: u16,
+    /// Its slowest and its quickest answer.
+    slowest: Tick,
+    quickest: Tick,
+    /// Size of its last compact block.
+    compact: u32,
+    /// The same of its last block.
+    block: u32,
+    /// When its last message ended.
+    last: Tick,
+}
+
+impl End {
+    const fn new(stage: Stage) -> Self {
+        Self {
+            pending: 0,
+            preamble: 0,
+            stage,
+            previous: Kind::Start,
+            once: 0,
+            writer: Writer::Any,
+            offered_block: false,
+            debts: [Debt { what: Owe::Nothing, late: 0, count: 0, since: 0 }; DEBTS],
+            announced: 0,
+            batches: [0; BATCHES],
+            blocks: 0,
+            slowest: 0,
+            quickest: Tick::MAX,
+            compact: 0,
+            block: 0,
+            last: 0,
+        }
+    }
+
+    fn owe(&mut self, what: Owe, count: u16, now: Tick) {
+        let mut place = DEBTS - 1;
+        for (i, d) in self.debts.iter().enumerate() {
+            if d.what == what || d.what == Owe::Nothing {
+                place = i;
+                break;
+            }
+        }
+        let d = &mut self.debts[place];
+        let before = if d.what == what { d.count } else { 0 };
+        *d = Debt { what, late: 0, count: before.saturating_add(count), since: now };
+    }
+
+    /// Pays `count` of `what`; true when it was owed.
+    fn pay(&mut self, what: Owe, count: u16, now: Tick) -> bool {
+        let Some(i) = self.debts.iter().position(|d| d.what == what) else { return false };
+        let d = &mut self.debts[i];
+        if d.late < 2 {
+            let took = now.saturating_sub(d.since);
+            self.slowest = self.slowest.max(took);
+            self.quickest = self.quickest.min(took);
+        }
+        d.count = d.count.saturating_sub(count);
+        d.since = now;
+        d.late = 0;
+        if d.count == 0 {
+            self.drop_debt(i);
+        }
+        true
+    }
+
+    fn drop_debt(&mut self, i: usize) {
+        self.debts[i..].rotate_left(1);
+        self.debts[DEBTS - 1] = Debt::default();
+    }
+
+    /// What it owes first.
+    pub fn owes(&self) -> Owe {
+        self.debts[0].what
+    }
+
+    /// Whether it owes anything.
+    pub fn is_in_debt(&self) -> bool {
+        self.debts[0].what != Owe::Nothing
+    }
+
+    fn expire(&mut self, now: Tick) -> f32 {
+        let mut cost = 0.0;
+        let slowest = self.slowest;
+        while self.is_in_debt() {
+            let d = &mut self.debts[0];
+            let age = now.saturating_sub(d.since);
+            if age > PATIENCE.max(slowest.saturating_mul(OVERDUE)) && d.late < 1 {
+                d.late = 1;
+                cost += SLOW;
+            }
+            if age > LATE && d.late < 2 {
+                d.late = 2;
+                cost += UNANSWERED;
+            }
+            if age <= NEVER {
+                break;
+            }
+            self.drop_debt(0);
+        }
+        cost
+    }
+}
+
+/// Log probability of a size when the one before is known, and of `any` size otherwise: of empty blocks there are many
+/// in a row on test networks.
+fn alike(any: f32, before: u32, len: u32) -> f32 {
+    match before.abs_diff(len) {
+        _ if before == 0 => any,
+        0 => SAME.0.ln(),
+        1..NEARLY => (any.exp() + SAME.1 / (2 * NEARLY) as f32).ln() - 0.7,
+        _ => any - 1.2,
+    }
+}
+
+fn class(time: Tick) -> u8 {
+    match time {
+        0..20 => 0,
+        20..500 => 1,
+        500..10_000 => 2,
+        _ => 3,
+    }
+}
+
+/// Both sides, by [`Side`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct State {
+    /// The sides.
+    pub ends: [End; 2],
+    /// Until then requests may have been missed.
+    pub unsure: Tick,
+    /// Requests that were answered, so far.
+    pub answered: u8,
+}
+
+impl State {
+    /// A connection whose first byte is seen, or one joined in the middle.
+    pub const fn new(from_start: bool) -> Self {
+        let stage = if from_start { Stage::Key } else { Stage::Open };
+        let unsure = if from_start { 0 } else { UNSURE };
+        Self { ends: [End::new(stage), End::new(stage)], unsure, answered: 0 }
+    }
+
+    /// The situation of `side`.
+    #[inline]
+    pub fn context(&self, side: Side, now: Tick) -> Context {
+        let me = &self.ends[side as usize];
+        let peer = &self.ends[side.other() as usize];
+        let way = if me.quickest == Tick::MAX { 0 } else { me.quickest };
+        let gap = class(now.saturating_sub(me.last));
+        let peer_gap = class(now.saturating_sub(peer.last).saturating_sub(way));
+        let debt = &me.debts[0];
+        let overdue = debt.what != Owe::Nothing
+            && now.saturating_sub(debt.since) > PATIENCE.max(me.slowest.saturating_mul(OVERDUE));
+        let owes = if overdue || (now < self.unsure && debt.what == Owe::Nothing) { Owe::Unsure } else { debt.what };
+        Context { writer: me.writer, gap, owes, previous: me.previous, peer_gap, peer: peer.previous }
+    }
+
+    /// How a `getdata` for `n` transactions from `side` fits the announcements.
+    pub fn fit(&self, side: Side, n: u32) -> Fit {
+        let peer = &self.ends[side.other() as usize];
+        if peer.batches.iter().any(|b| u32::from(*b) == n) {
+            Fit::Exact
+        } else if n <= u32::from(peer.announced) {
+            Fit::Within
+        } else {
+            Fit::Beyond
+        }
+    }
+
+    /// Log probability that `side` now sends a `kind` of `len` bytes with `n` entries.
+    pub fn score(&self, model: &Model, side: Side, kind: Kind, (len, n): (u32, u32), now: Tick) -> f32 {
+        let me = &self.ends[side as usize];
+        let peer = &self.ends[side.other() as usize];
+        let c = self.context(side, now);
+        let unsure = now < self.unsure;
+        let mut p = model.next(&c, kind);
+        if let Some(bit) = kind.once() {
+            // Joined in the middle, the handshake is over.
+            let over =
+                kind != Kind::SendHeaders && me.stage == Stage::Open && me.once & 1 == 0 && kind != Kind::Version;
+            p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
+        }
+        p + match kind {
+            Kind::Inv | Kind::Headers | Kind::GetHeaders | Kind::GetBlocks | Kind::Addr => model.size(kind, n),
+            Kind::NotFound => {
+                let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
+                model.size(kind, n) + if asked || unsure { 0.0 } else { TOO_MANY }
+            }
+            Kind::GetDataTx => match self.fit(side, n) {
+                Fit::Exact => model.fit(Fit::Exact),
+                fit if unsure => model.fit(fit).max(-2.0) + model.size(kind, n),
+                fit => model.fit(fit) + model.size(kind, n),
+            },
+            Kind::GetDataBlock => {
+                let offered = peer.offered_block || u32::from(peer.blocks) >= n || peer.writer == Writer::Btcd;
+                model.size(kind, n) + if offered || unsure { 0.0 } else { NOT_OFFERED }
+            }
+            Kind::GetBlockTxn => model.size(kind, len) + if peer.offered_block || unsure { 0.0 } else { NOT_OFFERED },
+            Kind::CmpctBlock => alike(model.size(kind, len), me.compact, len),
+            Kind::Block => alike(model.size(kind, len), me.block, len),
+            Kind::Version | Kind::Tx | Kind::BlockTxn | Kind::AddrV2 => model.size(kind, len),
+            _ => 0.0,
+        }
+    }
+
+    /// `side` has sent it.
+    pub fn apply(&mut self, side: Side, kind: Kind, (len, n): (u32, u32), now: Tick) {
+        let n16 = u16::try_from(n).unwrap_or(u16::MAX);
+        let [low, high] = &mut self.ends;
+        let (me, peer) = if side == Side::Low { (low, high) } else { (high, low) };
+        me.pending = 0;
+        me.once |= kind.once().unwrap_or(0);
+        let answered = match kind {
+            Kind::Pong => me.pay(Owe::Pong, 1, now),
+            Kind::Headers => {
+                me.blocks = me.blocks.saturating_add(n16).min(2000);
+                me.pay(Owe::Headers, 1, now)
+            }
+            Kind::Tx => me.pay(Owe::Tx, 1, now),
+            Kind::NotFound => {
+                me.pay(Owe::Tx, n16, now) || me.pay(Owe::Block, n16, now) || me.pay(Owe::Blocks, n16, now)
+            }
+            Kind::BlockTxn => me.pay(Owe::BlockTxn, 1, now),
+            Kind::Block => {
+                me.block = len;
+                me.pay(Owe::Block, 1, now) || me.pay(Owe::Blocks, 1, now)
+            }
+            Kind::CmpctBlock => {
+                me.offered_block = true;
+                me.compact = len;
+                me.pay(Owe::Block, 1, now)
+            }
+            _ => false,
+        };
+        match kind {
+            Kind::Ping => peer.owe(Owe::Pong, 1, now),
+            Kind::GetHeaders => peer.owe(Owe::Headers, 1, now),
+            Kind::GetDataTx => {
+                peer.announced = peer.announced.saturating_sub(n16);
+                if let Some(i) = peer.batches.iter().position(|b| *b == n16) {
+                    peer.batches[i..].rotate_left(1);
+                    peer.batches[BATCHES - 1] = 0;
+                }
+                peer.owe(Owe::Tx, n16, now);
+            }
+            Kind::GetDataBlock => {
+                peer.blocks = peer.blocks.saturating_sub(n16);
+                peer.owe(if n > 1 { Owe::Blocks } else { Owe::Block }, n16, now);
+            }
+            Kind::GetBlockTxn => {
+                peer.offered_block = false;
+                peer.owe(Owe::BlockTxn, 1, now);
+            }
+            Kind::Inv => {
+                me.announced = me.announced.saturating_add(n16);
+                me.batches.rotate_right(1);
+                me.batches[0] = n16;
+            }
+            Kind::WtxidRelay => me.writer = Writer::Core,
+            Kind::Verack if me.writer == Writer::Any && me.once & 1 != 0 => me.writer = Writer::Btcd,
+            Kind::Version => me.stage = Stage::Open,
+            Kind::Unknown => self.unsure = self.unsure.max(now + SECOND),
+            _ => {}
+        }
+        me.previous = if kind == Kind::Unknown { me.previous } else { kind };
+        me.last = now;
+        self.answered = self.answered.saturating_add(u8::from(answered));
+    }
+
+    /// Time has passed: log probability of what was not answered.
+    pub fn expire(&mut self, now: Tick) -> f32 {
+        self.ends.iter_mut().map(|e| e.expire(now)).sum()
+    }
+}
