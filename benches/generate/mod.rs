@@ -3,6 +3,8 @@
 //! Reading order: [`rng`], [`tx`] and [`block`] (what is sent), [`p2p`] (in which messages), [`net`] (in which
 //! packets), [`ibd`], [`relay`] and [`crowd`] (by whom and when).
 
+#![allow(dead_code, reason = "each benchmark uses a part")]
+
 pub mod block;
 pub mod crowd;
 pub mod ibd;
