@@ -387,6 +387,22 @@ fn an_interrupt_ends_with_the_summary() {
 }
 
 #[test]
+fn a_second_interrupt_ends_at_once() {
+    // Nobody reads what it prints: after the first interrupt it still waits for the pipe.
+    let mut child = btcdmon(&["messages", "--node=10.88.0.2", &capture("btcd-v1")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    interrupt(&child);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(child.try_wait().unwrap(), None, "what was seen is still to be printed");
+    interrupt(&child);
+    assert_eq!(status(&mut child), Some(130));
+}
+
+#[test]
 fn a_compressed_file_cannot_be_followed() {
     fails(&["messages", "--follow", &capture("btcd-ipv6")], &["cannot follow", "zstd"]);
 }

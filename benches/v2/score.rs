@@ -84,7 +84,8 @@ pub fn estimates(model: &Model, from_start: bool, seen: &[(At, Side, Seen)]) -> 
 fn stream(model: &Model, s: &Stream, change: Change) -> Score {
     let (seen, starts) = changed(s, change);
     let told = estimates(model, change != Change::Joined, &seen);
-    let mut score = Score { told: told.len() as u32, ..Score::default() };
+    let of_known = |e: &&Estimate| !s.truth[e.side as usize].is_empty();
+    let mut score = Score { told: told.iter().filter(of_known).count() as u32, ..Score::default() };
     let places: HashMap<(Side, u64), &Estimate> = told.iter().map(|e| ((e.side, e.offset), e)).collect();
     for side in Side::BOTH {
         for known in &s.truth[side as usize] {

@@ -11,7 +11,7 @@ use super::privileges;
 use super::sandbox::{self, Allowed};
 use super::signals::Signals;
 use super::stage::{Consumer, Finished, Settings, Stages};
-use crate::capture::device::{self, ANY};
+use crate::capture::device;
 use crate::capture::rotate::RotateOptions;
 use crate::capture::{Frame, Live, LiveOptions};
 use crate::node::spec::NodeAddress;
@@ -31,6 +31,8 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for a frame: how late an interrupt may be noticed.
 const WAIT: Duration = Duration::from_millis(100);
+/// How often this host's addresses are looked at.
+const LOOK: Duration = Duration::from_mins(1);
 /// What was captured goes on to the results after this time at most.
 const LATENCY: Duration = Duration::from_millis(20);
 /// Without a frame for this long the machine's clock ticks.
@@ -119,8 +121,11 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
     let mut live = Live::open(&job.capture)?;
     let interfaces: Vec<_> = live.inputs().map(|(name, link)| (name.to_owned(), link)).collect();
     let names: Vec<&str> = interfaces.iter().map(|(name, _)| name.as_str()).collect();
+    // Of the node on this host every address is its own; they are looked at again while it runs.
+    let mut here = None;
     if job.settings.node.nodes.is_empty() {
         job.settings.node.nodes.extend(node_here(&names, &job.settings.ports));
+        here = (!job.settings.node.nodes.is_empty()).then(|| device::addresses(&names));
     }
     let enforced = give_up(&job)?;
     let outlets =
@@ -139,6 +144,7 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
 
     let started = Instant::now();
     let (mut last_frame, mut last_tick, mut last_flush, mut second) = (started, started, started, started);
+    let mut last_look = started;
     let (mut frames, mut gone, mut failed) = (0_u64, 0, None);
     while !signals.end() && !stages.ended() && job.duration.is_none_or(|d| started.elapsed() < d) {
         let waiting = live.wait(WAIT);
@@ -179,6 +185,10 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
             for (name, why) in live.gone().skip(gone) {
                 gone += 1;
                 log::warn(&format!("{name}: no longer captured on ({why}); start again when the interface is back"));
+            }
+            if let Some(known) = here.as_mut().filter(|_| last_look.elapsed() >= LOOK) {
+                last_look = Instant::now();
+                look_at_addresses(known, &names);
             }
             if signals.reload() {
                 reload_now(reload, &mut live, keep.as_mut());
@@ -293,9 +303,7 @@ pub(super) fn node_here(interfaces: &[&str], ports: &[u16]) -> Option<NodeSpec> 
     if found.listening.len() > 1 || (found.listening.is_empty() && !found.outbound) {
         return None;
     }
-    let all = device::interfaces().ok()?;
-    let captured = |name: &str| interfaces.iter().any(|i| *i == name || *i == ANY);
-    let mut ips: Vec<IpAddr> = all.into_iter().filter(|i| captured(&i.name)).flat_map(|i| i.addresses).collect();
+    let mut ips = device::addresses(interfaces);
     // The first address names the node: one that others can reach, IPv4 if there is one.
     let rank = |ip: &IpAddr| match ip {
         IpAddr::V4(a) if a.is_loopback() => 4,
@@ -306,9 +314,21 @@ pub(super) fn node_here(interfaces: &[&str], ports: &[u16]) -> Option<NodeSpec> 
         IpAddr::V6(_) => 1,
     };
     ips.sort_by_key(rank);
-    ips.dedup();
     let addresses: Vec<_> = ips.into_iter().map(|ip| NodeAddress { ip, port: None }).collect();
     (!addresses.is_empty()).then_some(NodeSpec { name: None, addresses })
+}
+
+/// Tells when this host has got an address that it had not at the start: connections of it are not the node's yet.
+fn look_at_addresses(known: &mut Vec<IpAddr>, interfaces: &[&str]) {
+    let now = device::addresses(interfaces);
+    let new: Vec<IpAddr> = now.into_iter().filter(|ip| !known.contains(ip)).collect();
+    if !new.is_empty() {
+        let list = new.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        log::warn(&format!(
+            "this host has a new address, {list}: start again to watch the node there too, or name all of its addresses with --node"
+        ));
+        known.extend(new);
+    }
 }
 
 fn reload_now(reload: &mut dyn FnMut() -> Result<Reloaded>, live: &mut Live, keep: Option<&mut Keep>) {

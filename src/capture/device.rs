@@ -46,6 +46,24 @@ pub fn interfaces() -> Result<Vec<Interface>, CaptureError> {
         .collect())
 }
 
+/// The addresses that these interfaces have now (all interfaces where one of them is `any`), sorted.
+///
+/// It asks the kernel only for them: libpcap's list needs rights that a running sensor has given up.
+pub fn addresses(interfaces: &[&str]) -> Vec<IpAddr> {
+    let wanted = |name: &str| interfaces.iter().any(|i| *i == name || *i == ANY);
+    let all = nix::ifaddrs::getifaddrs().into_iter().flatten().filter(|a| wanted(&a.interface_name));
+    let mut ips: Vec<IpAddr> = all
+        .filter_map(|a| {
+            let address = a.address?;
+            let v4 = address.as_sockaddr_in().map(|s| IpAddr::V4(s.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|s| IpAddr::V6(s.ip())))
+        })
+        .collect();
+    ips.sort_unstable();
+    ips.dedup();
+    ips
+}
+
 fn folder(name: &str) -> String {
     format!("/sys/class/net/{name}")
 }
@@ -210,5 +228,8 @@ mod tests {
         let all = interfaces().unwrap();
         assert!(all.iter().any(|i| i.name == "lo" && i.loopback), "{all:?}");
         assert!(all.iter().all(|i| i.name != ANY));
+        let loopback: IpAddr = Ipv4Addr::LOCALHOST.into();
+        assert!(addresses(&["lo"]).contains(&loopback) && addresses(&[ANY]).contains(&loopback));
+        assert!(addresses(&["none"]).is_empty());
     }
 }

@@ -28,7 +28,7 @@ const LOST: f32 = -3.0;
 /// Log probability that one write holds several messages, for each further one.
 const JOINED: f32 = -2.5;
 /// Log probability that a message goes on after PSH.
-const MIDDLE: f32 = -16.0;
+const MIDDLE: f32 = -20.0;
 /// An explanation worse than this, against random lengths, has other ways looked for.
 const POOR: f32 = -4.0;
 /// Messages of one write at most.
@@ -176,7 +176,8 @@ impl Beam {
             let tiles = &way.tiles[..usize::from(way.count)];
             let mut rest: u32 = tiles.iter().map(|t| t.1).sum();
             let better = way.score - way.start + tiles.iter().map(|t| noise(t.1)).sum::<f32>();
-            if rank == 0 {
+            // While a message goes on nothing is learnt of it.
+            if rank == 0 && !tiles.is_empty() {
                 gain = better + way.start;
             }
             for (kind, len, entries) in tiles {

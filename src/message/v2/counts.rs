@@ -2,7 +2,7 @@
 //!
 //! The table is `table.txt`; `examples/learn_v2.rs` makes it. Lines:
 //! - `next WRITER GAP OWED PREVIOUS KIND COUNT`: how often a message followed another of the same side,
-//! - `react GAP OWED PEER KIND COUNT`: how often it followed a message of the other side,
+//! - `react WRITER GAP OWED PEER KIND COUNT`: how often it followed a message of the other side,
 //! - `size KIND BIN COUNT`: how often it had a size (entries of lists, bytes of the others) in a bin of
 //!   [`size::bin`],
 //! - `fit FIT COUNT`: how often a `getdata` asked for as many transactions as were announced.
@@ -135,8 +135,8 @@ pub struct Context {
 
 /// Writer, class of time, what is owed, message before.
 pub type Next = (Writer, u8, Owe, Kind);
-/// Class of time, what is owed, the other side's message.
-pub type React = (u8, Owe, Kind);
+/// Writer, class of time, what is owed, the other side's message.
+pub type React = (Writer, u8, Owe, Kind);
 
 /// Counts by situation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl Counts {
     pub fn add(&mut self, context: Context, kind: Kind, size: u32, fit: Option<Fit>) {
         let Context { writer, gap, owes, previous, peer_gap, peer } = context;
         *self.next.entry(((writer, gap, owes, previous), kind)).or_default() += 1;
-        *self.react.entry(((peer_gap, owes, peer), kind)).or_default() += 1;
+        *self.react.entry(((writer, peer_gap, owes, peer), kind)).or_default() += 1;
         *self.sizes.entry((kind, size::bin(size))).or_default() += 1;
         if let Some(fit) = fit {
             self.fits[fit as usize] += 1;
@@ -186,8 +186,9 @@ impl Counts {
             let words = [writer.name(), owes.name(), previous.name(), kind.name()];
             let _ = writeln!(text, "next {} {gap} {} {} {} {n}", words[0], words[1], words[2], words[3]);
         }
-        for (((gap, owes, peer), kind), n) in &self.react {
-            let _ = writeln!(text, "react {gap} {} {} {} {n}", owes.name(), peer.name(), kind.name());
+        for (((writer, gap, owes, peer), kind), n) in &self.react {
+            let words = [writer.name(), owes.name(), peer.name(), kind.name()];
+            let _ = writeln!(text, "react {} {gap} {} {} {} {n}", words[0], words[1], words[2], words[3]);
         }
         for ((kind, bin), n) in &self.sizes {
             let _ = writeln!(text, "size {} {bin} {n}", kind.name());
@@ -212,14 +213,11 @@ impl Counts {
         let (n, words) = words.split_last()?;
         let n: u32 = n.parse().ok()?;
         match words {
-            ["next", writer, gap, owes, previous, kind] => {
+            [table @ ("next" | "react"), writer, gap, owes, before, kind] => {
                 let writer = Writer::ALL.into_iter().find(|w| w.name() == *writer)?;
-                let place = (writer, class(gap)?, owed(owes)?, Kind::by_name(previous)?);
-                self.next.insert((place, Kind::by_name(kind)?), n);
-            }
-            ["react", gap, owes, peer, kind] => {
-                let place = (class(gap)?, owed(owes)?, Kind::by_name(peer)?);
-                self.react.insert((place, Kind::by_name(kind)?), n);
+                let place = (writer, class(gap)?, owed(owes)?, Kind::by_name(before)?);
+                let table = if *table == "next" { &mut self.next } else { &mut self.react };
+                table.insert((place, Kind::by_name(kind)?), n);
             }
             ["size", kind, bin] => {
                 let bin: usize = bin.parse().ok().filter(|b| *b < BINS)?;

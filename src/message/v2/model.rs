@@ -8,6 +8,7 @@
 use super::counts::{Context, Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
 use super::kind::{KINDS, Kind};
 use super::size::{BINS, bin, width};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Weight of the coarser level, in messages, for what the same side did before.
@@ -17,7 +18,7 @@ const REACT: f64 = 6.0;
 /// Share that is spread over all kinds.
 const SPREAD: f64 = 0.001;
 /// Least log probability of a kind.
-const LEAST: f32 = -12.0;
+const LEAST: f32 = -9.0;
 /// Share of a size's probability that is spread over all sizes, evenly by their logarithm.
 const BROAD: f64 = 0.25;
 
@@ -25,7 +26,7 @@ const BROAD: f64 = 0.25;
 pub struct Model {
     /// `[writer][owes][gap][previous][kind]`
     next: Vec<f32>,
-    /// `[owes][gap][peer][kind]`, less the logarithm of what `next` says without its detail.
+    /// `[writer][owes][gap][peer][kind]`, less the logarithm of what `next` says without its detail.
     react: Vec<f32>,
     /// Of one size in a bin.
     sizes: Vec<[f32; BINS]>,
@@ -37,6 +38,50 @@ static LEARNT: LazyLock<Model> =
 
 /// One distribution over kinds.
 type Row = [f64; KINDS];
+
+/// Place of a row.
+fn place(writer: usize, owes: usize, gap: usize, before: usize) -> usize {
+    ((writer * OWES + owes) * GAPS + gap) * KINDS + before
+}
+
+/// Counts in rows by [`place`].
+struct Table(Vec<Row>);
+
+impl Table {
+    /// What is counted for a writer counts for any, and in every situation for the unsure one.
+    fn sum(counts: &BTreeMap<((Writer, u8, Owe, Kind), Kind), u32>) -> Self {
+        let mut rows = vec![[0.0; KINDS]; WRITERS * OWES * GAPS * KINDS];
+        for (((writer, gap, owes, before), kind), n) in counts {
+            for w in both(*writer as usize, Writer::Any as usize) {
+                for o in both(*owes as usize, Owe::Unsure as usize) {
+                    rows[place(w, o, usize::from(*gap), *before as usize)][*kind as usize] += f64::from(*n);
+                }
+            }
+        }
+        Self(rows)
+    }
+
+    fn add(&self, places: impl Iterator<Item = usize>) -> Row {
+        let mut row: Row = [0.0; KINDS];
+        places.for_each(|p| row.iter_mut().zip(&self.0[p]).for_each(|(a, b)| *a += b));
+        row
+    }
+
+    /// Whatever the time since.
+    fn untimed(&self, w: usize, o: usize, before: usize) -> Row {
+        self.add((0..GAPS).map(|g| place(w, o, g, before)))
+    }
+
+    /// Whatever came before, too.
+    fn whole(&self, w: usize, o: usize) -> Row {
+        self.add((0..GAPS).flat_map(|g| (0..KINDS).map(move |p| place(w, o, g, p))))
+    }
+}
+
+fn fits(counts: &Counts) -> [f32; FITS] {
+    let seen: f64 = counts.fits.iter().map(|n| f64::from(*n)).sum();
+    counts.fits.map(|n| ((f64::from(n) + 0.5) / (seen + 1.5)).ln() as f32)
+}
 
 /// Logarithm of a probability, a little of which is spread over all kinds.
 fn log(p: f64) -> f64 {
@@ -62,78 +107,45 @@ impl Model {
 
     /// A model of these counts.
     pub fn new(counts: &Counts) -> Self {
-        let place = |w: usize, o: usize, g: usize, p: usize| ((w * OWES + o) * GAPS + g) * KINDS + p;
-        let mut raw = vec![[0.0; KINDS]; WRITERS * OWES * GAPS * KINDS];
-        // What is counted for a writer counts for any, and in every situation for the unsure one.
-        let unsure = Owe::Unsure as usize;
-        for (((writer, gap, owes, previous), kind), n) in &counts.next {
-            for w in both(*writer as usize, Writer::Any as usize) {
-                for o in both(*owes as usize, unsure) {
-                    raw[place(w, o, usize::from(*gap), *previous as usize)][*kind as usize] += f64::from(*n);
-                }
-            }
-        }
-        let reaction = |o: usize, g: usize, p: usize| (o * GAPS + g) * KINDS + p;
-        let mut reactions = vec![[0.0; KINDS]; OWES * GAPS * KINDS];
-        for (((gap, owes, peer), kind), n) in &counts.react {
-            for o in both(*owes as usize, unsure) {
-                reactions[reaction(o, usize::from(*gap), *peer as usize)][*kind as usize] += f64::from(*n);
-            }
-        }
-        let sum = |places: &mut dyn Iterator<Item = usize>| {
-            let mut row: Row = [0.0; KINDS];
-            for p in places {
-                row.iter_mut().zip(&raw[p]).for_each(|(a, b)| *a += b);
-            }
-            row
-        };
+        let next = Table::sum(&counts.next);
+        let react = Table::sum(&counts.react);
         let flat: Row = std::array::from_fn(|k| if k < Kind::Unknown as usize { 1.0 / 26.0 } else { 0.0 });
-        let any = Writer::Any as usize;
-        let all_of = |o: usize| (0..GAPS).flat_map(move |g| (0..KINDS).map(move |p| place(any, o, g, p)));
-        let base = smooth(&sum(&mut all_of(Owe::Unsure as usize)), &flat, NEXT);
-        let mut next = vec![0.0; raw.len() * KINDS];
-        let mut react = vec![0.0; reactions.len() * KINDS];
-        for o in 0..OWES {
-            let owed = smooth(&sum(&mut all_of(o)), &base, NEXT);
-            for p in 0..KINDS {
-                let mut all: Row = [0.0; KINDS];
-                for g in 0..GAPS {
-                    all.iter_mut().zip(&reactions[reaction(o, g, p)]).for_each(|(a, b)| *a += b);
-                }
-                let untimed = smooth(&all, &owed, REACT);
-                for g in 0..GAPS {
-                    let timed = smooth(&reactions[reaction(o, g, p)], &untimed, REACT);
-                    for k in 0..KINDS {
-                        let more = log(timed[k]) - log(owed[k]);
-                        react[reaction(o, g, p) * KINDS + k] = more as f32;
-                    }
-                }
-            }
-            for p in 0..KINDS {
-                let bigram = smooth(&sum(&mut (0..GAPS).map(|g| place(any, o, g, p))), &owed, NEXT);
-                for g in 0..GAPS {
-                    let timed = smooth(&raw[place(any, o, g, p)], &bigram, NEXT);
-                    for w in 0..WRITERS {
-                        let row = if w == any { timed } else { smooth(&raw[place(w, o, g, p)], &timed, NEXT) };
-                        for (k, p_k) in row.iter().enumerate() {
-                            next[place(w, o, g, p) * KINDS + k] = log(*p_k) as f32;
+        let any = smooth(&next.whole(Writer::Any as usize, Owe::Unsure as usize), &flat, NEXT);
+        let mut model = Self {
+            next: vec![0.0; next.0.len() * KINDS],
+            react: vec![0.0; react.0.len() * KINDS],
+            sizes: Kind::ALL.iter().map(|k| sizes(counts, *k)).collect(),
+            fits: fits(counts),
+        };
+        for w in 0..WRITERS {
+            let base = smooth(&next.whole(w, Owe::Unsure as usize), &any, NEXT);
+            for o in 0..OWES {
+                let owed = smooth(&next.whole(w, o), &base, NEXT);
+                for p in 0..KINDS {
+                    let bigram = smooth(&next.untimed(w, o, p), &owed, NEXT);
+                    let reaction = smooth(&react.untimed(w, o, p), &owed, REACT);
+                    for g in 0..GAPS {
+                        let place = place(w, o, g, p);
+                        let next = smooth(&next.0[place], &bigram, NEXT);
+                        let react = smooth(&react.0[place], &reaction, REACT);
+                        for k in 0..KINDS {
+                            model.next[place * KINDS + k] = log(next[k]) as f32;
+                            model.react[place * KINDS + k] = (log(react[k]) - log(owed[k])) as f32;
                         }
                     }
                 }
             }
         }
-        let seen: f64 = counts.fits.iter().map(|n| f64::from(*n)).sum();
-        let fits = counts.fits.map(|n| ((f64::from(n) + 0.5) / (seen + 1.5)).ln() as f32);
-        Self { next, react, sizes: Kind::ALL.iter().map(|k| sizes(counts, *k)).collect(), fits }
+        model
     }
 
     /// Of `kind` in the situation: what its own side did and what the other did are taken for independent.
     #[inline]
     pub fn next(&self, c: &Context, kind: Kind) -> f32 {
-        let owes = c.owes as usize;
-        let place = ((c.writer as usize * OWES + owes) * GAPS + usize::from(c.gap)) * KINDS + c.previous as usize;
-        let reaction = (owes * GAPS + usize::from(c.peer_gap)) * KINDS + c.peer as usize;
-        let p = self.next[place * KINDS + kind as usize] + self.react[reaction * KINDS + kind as usize];
+        let (writer, owes) = (c.writer as usize, c.owes as usize);
+        let next = place(writer, owes, usize::from(c.gap), c.previous as usize);
+        let react = place(writer, owes, usize::from(c.peer_gap), c.peer as usize);
+        let p = self.next[next * KINDS + kind as usize] + self.react[react * KINDS + kind as usize];
         p.clamp(LEAST, 0.0)
     }
 

@@ -14,6 +14,8 @@ pub const SECOND: Tick = 10_000;
 const LATE: Tick = 2 * SECOND;
 /// After this it is not waited for any more.
 const NEVER: Tick = 30 * SECOND;
+/// The same for transactions, which are sent from memory.
+const NEVER_TX: Tick = 5 * SECOND;
 /// Log probability that a request is not answered in time.
 const UNANSWERED: f32 = -2.0;
 /// The same when it is only overdue.
@@ -38,6 +40,11 @@ const BATCHES: usize = 4;
 const SAME: (f32, f32) = (0.5, 0.2);
 /// Compact blocks nearly as long: the coinbase and a few short ids more or less, bytes.
 const NEARLY: u32 = 40;
+
+/// A compact block of an empty block is shorter.
+const EMPTY: u32 = 400;
+/// Log probability of two blocks within a second that are not empty: only test networks mine in a row.
+const SO_SOON: f32 = -6.0;
 
 /// Something a side owes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -130,7 +137,8 @@ impl End {
             }
         }
         let d = &mut self.debts[place];
-        let before = if d.what == what { d.count } else { 0 };
+        // What has not come by now will not come.
+        let before = if d.what == what && now.saturating_sub(d.since) <= LATE { d.count } else { 0 };
         *d = Debt { what, late: 0, count: before.saturating_add(count), since: now };
     }
 
@@ -181,7 +189,7 @@ impl End {
                 d.late = 2;
                 cost += UNANSWERED;
             }
-            if age <= NEVER {
+            if age <= if d.what == Owe::Tx { NEVER_TX } else { NEVER } {
                 break;
             }
             self.drop_debt(0);
@@ -281,11 +289,16 @@ impl State {
                 fit => model.fit(fit) + model.size(kind, n),
             },
             Kind::GetDataBlock => {
-                let offered = peer.offered_block || u32::from(peer.blocks) >= n || peer.writer == Writer::Btcd;
+                let offered =
+                    (n == 1 && peer.offered_block) || u32::from(peer.blocks) >= n || peer.writer == Writer::Btcd;
                 model.size(kind, n) + if offered || unsure { 0.0 } else { NOT_OFFERED }
             }
             Kind::GetBlockTxn => model.size(kind, len) + if peer.offered_block || unsure { 0.0 } else { NOT_OFFERED },
-            Kind::CmpctBlock => alike(model.size(kind, len), me.compact, len),
+            Kind::CmpctBlock => {
+                let again = me.previous == Kind::CmpctBlock && c.gap < 3;
+                let empty = len < EMPTY && me.compact.abs_diff(len) < NEARLY;
+                alike(model.size(kind, len), me.compact, len) + if again && !empty { SO_SOON } else { 0.0 }
+            }
             Kind::Block => alike(model.size(kind, len), me.block, len),
             Kind::Version | Kind::Tx | Kind::BlockTxn | Kind::AddrV2 => model.size(kind, len),
             _ => 0.0,
