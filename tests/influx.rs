@@ -23,7 +23,11 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
+
+/// Memory is measured while no other test takes any.
+static ALONE: RwLock<()> = RwLock::new(());
 
 /// Longest wait for what should happen, a slow machine included.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,6 +70,7 @@ fn fails(o: &Output, parts: &[&str]) {
 
 #[test]
 fn a_replay_gives_the_points_of_the_store_and_twice_is_once() {
+    let _together = ALONE.read().unwrap_or_else(PoisonError::into_inner);
     let Some(server) = Influxd::start(false) else { return };
     for name in ["btcd-v1", "btcd-v2", "btcd-ipv6"] {
         let folder = tempfile::tempdir().unwrap();
@@ -90,6 +95,7 @@ fn a_replay_gives_the_points_of_the_store_and_twice_is_once() {
 /// The server is killed in the middle and comes back: the spool has what came in between.
 #[test]
 fn a_server_that_is_killed_and_comes_back_misses_no_point() {
+    let _together = ALONE.read().unwrap_or_else(PoisonError::into_inner);
     let Some(mut server) = Influxd::start(false) else { return };
     let folder = tempfile::tempdir().unwrap();
     let whole = zstd::decode_all(File::open(capture("btcd-v1")).unwrap()).unwrap();
@@ -131,6 +137,7 @@ fn a_server_that_is_killed_and_comes_back_misses_no_point() {
 
 #[test]
 fn users_and_databases() {
+    let _together = ALONE.read().unwrap_or_else(PoisonError::into_inner);
     let Some(server) = Influxd::start(true) else { return };
     let folder = tempfile::tempdir().unwrap();
     let url = server.url();
@@ -176,6 +183,7 @@ fn users_and_databases() {
 
 #[test]
 fn points_beyond_retention_and_type_conflicts_are_told() {
+    let _together = ALONE.read().unwrap_or_else(PoisonError::into_inner);
     let Some(server) = Influxd::start(false) else { return };
     let folder = tempfile::tempdir().unwrap();
     server.query("", "CREATE DATABASE old WITH DURATION 1h");
@@ -197,6 +205,7 @@ fn points_beyond_retention_and_type_conflicts_are_told() {
 /// A spool on a full disk: told, counted, and the replay ends.
 #[test]
 fn a_full_disk_under_the_spool() {
+    let _together = ALONE.read().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let spool = folder.path().join("small");
     fs::create_dir(&spool).unwrap();
@@ -220,6 +229,7 @@ fn a_full_disk_under_the_spool() {
 #[test]
 fn many_points() {
     const POINTS: i64 = 400_000;
+    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
     let Some(server) = Influxd::start(false) else { return };
     let folder = tempfile::tempdir().unwrap();
     let config = serde_json::json!({ "type": "influx", "url": server.url(), "spool": folder.path() });
@@ -266,6 +276,7 @@ fn resident() -> u64 {
 /// The statements of docs/querying.md, those of the original's README in today's words, on both databases.
 #[test]
 fn the_queries_of_the_documentation_return_rows() {
+    let _together = ALONE.read().unwrap_or_else(PoisonError::into_inner);
     let Some(server) = Influxd::start(false) else { return };
     let folder = tempfile::tempdir().unwrap();
     assert!(replay(folder.path(), &server.url(), "btcd-v1", &[]).status.success());
