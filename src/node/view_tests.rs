@@ -2,7 +2,6 @@
 
 use super::super::learn::EVENTS;
 use super::*;
-use crate::message::network::Network;
 use crate::flow::Side;
 use crate::flow::handler::RoleEvidence;
 use crate::message::network::Network;
