@@ -81,7 +81,7 @@ impl Config {
     /// The server's URL, checked.
     ///
     /// # Errors
-    /// [`InfluxError::Url`] or [`InfluxError::Secret`].
+    /// [`InfluxError::Url`] or [`InfluxError::SecretInUrl`].
     pub fn url(&self) -> Result<Url, InfluxError> {
         let wrong = |why: &str| InfluxError::Url { url: self.url.clone(), why: why.to_owned() };
         let url = Url::parse(&self.url).map_err(|e| wrong(&e.to_string()))?;

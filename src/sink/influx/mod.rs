@@ -1,6 +1,6 @@
 //! InfluxDB 1.x, 2.x, 3.x, and what takes its line protocol (VictoriaMetrics, QuestDB, Telegraf).
 //!
-//! Reading order: [`line`] (a point as text), [`body`] (what one request carries), [`answer`] (what the server
+//! Reading order: [`mod@line`] (a point as text), [`body`] (what one request carries), [`answer`] (what the server
 //! says to it), [`target`] (the server), [`spool`] (what it did not take), [`courier`] (the thread that
 //! sends), and here the sink before it. [`udp`] is the way of the original btcdmon.
 

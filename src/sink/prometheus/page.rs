@@ -1,7 +1,7 @@
 //! The figures behind `/metrics`, and the page itself.
 //!
 //! Prometheus' text format 0.0.4, or OpenMetrics 1.0 when the scraper asks for it. Labels are bounded: beyond
-//! [`SETS`] sets of them a metric counts under `other`.
+//! `SETS` sets of them a metric counts under `other`.
 
 use super::catalogue::{EVENTS, EventMetric, How, PEER_HEIGHT, What, column_metric, how, names};
 use crate::series::{Point, SERIES, Value, id};
