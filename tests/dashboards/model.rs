@@ -160,7 +160,7 @@ pub fn grafana_alerts(yaml: &str) -> String {
             let severity = after("labels: { severity: ").trim_end_matches(" }");
             // What fires has a value; whatever it is, the condition sees 1.
             let expr = format!("({}) * 0 + 1", after("expr: "));
-            let summary = plain(&text("summary: "));
+            let summary = plain(text("summary: "));
             json!({
                 "uid": name.to_lowercase(), "title": name, "condition": "B", "for": wait,
                 "noDataState": "OK", "execErrState": "Error",
