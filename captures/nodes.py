@@ -84,7 +84,7 @@ class Node:
         ]
         command += [f"--miningaddr={address}" for address in bitcoin.MINING_ADDRESSES]
         command += [f"--connect={peer.host_port()}" for peer in connect]
-        command += ["--v2transport"] if v2 else []
+        command += ["--v2transport", "--debuglevel=PEER=debug"] if v2 else []
         self.log(self.name, "start", command=[c for c in command if self.folder not in c])
         os.makedirs(self.folder, exist_ok=True)
         output = open(os.path.join(self.folder, "output"), "a")

@@ -368,7 +368,43 @@ def btcd_v2(r):
     r.watched.ping()
 
 
-SCENARIOS = {"btcd-v1": btcd_v1, "btcd-ipv6": btcd_ipv6, "btcd-v2": btcd_v2}
+def btcd_v2_messages(r):
+    """All connections encrypted, and every message of the watched node logged. Its peers have the chain already: long
+    runs of small blocks fill the send buffer, and then segments do not end where messages do."""
+    w, a, b, c = WATCHED, SEED, INBOUND, LATE
+    r.wallet.bulk = 300
+    r.prepare_chain(coins=230, busy_blocks=5, v2=True)
+    for late in (c, b):
+        r.node[late].start(connect=[r.seed], v2=True)
+        r.settle([a, late])
+    r.node[b].stop()
+    r.begin(connect=[r.seed], v2=True)
+    r.settle([a, w])
+    r.node[b].start(connect=[r.watched], v2=True)
+    r.settle([w, b])
+    r.node[c].connect(r.watched)
+    time.sleep(3)
+    r.watched.ping()
+    r.wave(28, (a, b, c, w), 0.25)
+    r.chain_of(5, a)
+    time.sleep(6)
+    r.node[a].mine(1)
+    r.settle([a, w, b, c])
+    r.wave(16, (b, a, w), 0.25)
+    r.chain_of(4, b)
+    time.sleep(5)
+    r.node[b].mine(1)
+    r.settle([a, w, b, c])
+    r.watched.ping()
+    r.wave(30, (a, b, c, w), 0.4)
+    r.node[c].mine(2)
+    r.settle([a, w, b, c])
+    r.wave(6, (a, b, w), 0.2)
+    r.seed.ping()
+    r.spread([a, b, c, w])
+
+
+SCENARIOS = {"btcd-v2-messages": btcd_v2_messages, "btcd-v1": btcd_v1, "btcd-ipv6": btcd_ipv6, "btcd-v2": btcd_v2}
 
 
 def main():

@@ -6,7 +6,7 @@ set -euo pipefail
 export PYTHONDONTWRITEBYTECODE=1
 
 BTCD_VERSION=v0.26.0
-NAMES=(btcd-v1 btcd-ipv6 btcd-v2)
+NAMES=(btcd-v1 btcd-ipv6 btcd-v2 btcd-v2-messages)
 PREFIX=btcdmon-
 HERE=$(cd "$(dirname "$0")" && pwd)
 declare -A HOST=([w]=2 [a]=3 [b]=4 [c]=5 [x]=9)   # the same numbers as in record.py
@@ -95,6 +95,8 @@ record() {   # recording
     tear_down
     python3 "$HERE/check.py" "$out"
     zstd -q -19 --rm "$out/capture.pcap"
+    [ "$1" != btcd-v2-messages ] ||
+        python3 "$HERE/truth.py" "$work/nodes-$1/w/output" "$out/capture.pcap.zst" "10.88.0.${HOST[w]}" "$out/messages.jsonl.gz"
     mkdir -p "$HERE/$1"
     cp "$out"/* "$HERE/$1/"
     update_manifest "$1"

@@ -18,7 +18,7 @@ use btcdmon::series::SERIES;
 use btcdmon::sink::prometheus::catalogue::names;
 use model::{Dashboard, Panel, Source};
 use panels::DASHBOARDS;
-use serde_json::Value;
+use serde_json::{Value, json};
 use server::{Influxd, skip};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -82,6 +82,37 @@ fn the_files_are_what_the_list_says() {
     let files = |f: PathBuf| fs::read_dir(f).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
     let found: BTreeSet<PathBuf> = files(folder).into_iter().flat_map(files).collect();
     assert_eq!(found, expected, "no others");
+}
+
+#[test]
+fn the_alerts_of_grafana_are_those_of_prometheus() {
+    let yaml = fs::read_to_string(root().join("deploy/prometheus/alerts.yml")).unwrap();
+    let file = root().join("deploy/grafana/provisioning/alerting/btcdmon.yaml");
+    let text = model::grafana_alerts(&yaml);
+    if std::env::var_os("BLESS").is_some() {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, &text).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap_or_default(), text, "BLESS=1 cargo test --test dashboards");
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let rules = json["groups"][0]["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), yaml.matches("- alert: ").count());
+    for r in rules {
+        assert!(r["annotations"]["runbook"].as_str().unwrap().len() > 20 && r["labels"]["severity"] != "", "{r}");
+    }
+    // What Grafana asks Prometheus is valid PromQL.
+    if has("promtool") {
+        let folder = tempfile::tempdir().unwrap();
+        let exprs = rules.iter().map(|r| json!({ "record": "a:b:c", "expr": r["data"][0]["model"]["expr"] }));
+        let rules = json!({ "groups": [{ "name": "g", "rules": exprs.collect::<Vec<_>>() }] });
+        fs::write(folder.path().join("rules.yml"), rules.to_string()).unwrap();
+        let o = Command::new("promtool")
+            .args(["check", "rules", "--lint=none"])
+            .arg(folder.path().join("rules.yml"))
+            .output()
+            .unwrap();
+        assert!(o.status.success(), "{}", String::from_utf8_lossy(&o.stderr));
+    }
 }
 
 #[test]

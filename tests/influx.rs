@@ -14,7 +14,9 @@ use btcdmon::app::outlets::Outlets;
 use btcdmon::series::{Point, SERIES, Value, id};
 use btcdmon::sink::SinkConfig;
 use btcdmon::sink::contract::Notices;
+use btcdmon::sink::query::{Limits, query};
 use btcdmon::sink::queue::Policy;
+use btcdmon::sink::rows::JsonRows;
 use btcdmon::time::Timestamp;
 use server::Influxd;
 use std::fs::{self, File};
@@ -259,4 +261,33 @@ fn many_points() {
 fn resident() -> u64 {
     let text = fs::read_to_string("/proc/self/statm").unwrap();
     text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+/// The statements of docs/querying.md, those of the original's README in today's words, on both databases.
+#[test]
+fn the_queries_of_the_documentation_return_rows() {
+    let Some(server) = Influxd::start(false) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    assert!(replay(folder.path(), &server.url(), "btcd-v1", &[]).status.success());
+    let doc = fs::read_to_string(format!("{}/docs/querying.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let rows = doc.lines().filter(|l| l.starts_with("| `select"));
+    let mut seen = 0;
+    for row in rows {
+        let statements: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        let [_, influx, store] = statements[..] else { panic!("three statements: {row}") };
+        // The recording is of an autumn evening, of btcd nodes, and has no dust.
+        let on_recording = |q: &str| q.replace("Satoshi", "btcwire").replace("is_dust = true", "is_dust = false");
+        let influx = on_recording(influx).replace("now() - 1h", "'2026-11-22T00:00:00Z'");
+        let answer = server.query("btcdmon", &influx);
+        let values = answer["results"][0]["series"][0]["values"].as_array().map_or(0, Vec::len);
+        assert!(values > 0, "{influx}: {answer}");
+        let mut out = Vec::new();
+        let now = Timestamp::from_parts(1_795_381_000, 0);
+        let store = on_recording(store);
+        query(&folder.path().join("node.db"), &store, now, Limits::default(), &mut JsonRows::new(&mut out)).unwrap();
+        let found: Vec<serde_json::Value> = serde_json::from_slice(&out).unwrap();
+        assert!(!found.is_empty(), "{store}");
+        seen += 1;
+    }
+    assert!(seen >= 8, "{seen} rows of statements");
 }

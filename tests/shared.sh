@@ -67,6 +67,9 @@ PY
 }
 for name in core31-v1 core31-mixed core31-v2 core31-v2-busy core31-v2-quiet; do check "$name: the series against the node's own account" figures $name; done
 check 'core31-v1: begun in the middle' middle core31-v1
+for name in core31-v2 core31-v2-busy core31-v2-quiet core31-mixed; do
+  check "$name: the messages of encrypted connections" "$shared/check/v2.py" "$shared/captures/$name" "$program"
+done
 for name in core31-v2 core31-v2-busy core31-v2-quiet; do check "$name: every connection is told to be encrypted" opaque $name; done
 
 stress() { # each file: status 0, or 1 and one line; 10 s; 200 MB

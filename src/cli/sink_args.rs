@@ -82,7 +82,7 @@ pub struct SinkArgs {
 
     /// Post alerts to this URL, in the format of Alertmanager's webhook: the rules of deploy/prometheus/alerts.yml,
     /// for those without Prometheus.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_env_values = true)]
     pub alert_webhook: Option<String>,
 }
 

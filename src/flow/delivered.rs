@@ -7,7 +7,7 @@
 //! and another sum has other contents.
 
 /// Segments remembered per direction: those a receiver may still ask for again soon.
-const REMEMBERED: usize = 8;
+const REMEMBERED: usize = 4;
 
 /// A delivered segment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,8 +16,8 @@ struct Segment {
     start: u32,
     /// Its length; 0 is an empty place.
     len: u32,
-    /// Sum of its words.
-    sum: u64,
+    /// Sum of its words, folded.
+    sum: u32,
 }
 
 /// The last few segments that were delivered whole.
@@ -31,12 +31,17 @@ impl Delivered {
     /// Remembers a segment that begins at stream offset `start`.
     #[inline]
     pub fn note(&mut self, start: u64, len: u32, sum: u64) {
-        self.segments[usize::from(self.at)] = Segment { start: start as u32, len, sum };
+        self.segments[usize::from(self.at)] = Segment { start: start as u32, len, sum: fold(sum) };
         self.at = (self.at + 1) % REMEMBERED as u8;
     }
 
     /// Whether a segment of the same place and length was remembered, with other contents.
     pub fn contradicts(&self, start: u64, len: u32, sum: u64) -> bool {
-        self.segments.iter().any(|s| s.start == start as u32 && s.len == len && len > 0 && s.sum != sum)
+        self.segments.iter().any(|s| s.start == start as u32 && s.len == len && len > 0 && s.sum != fold(sum))
     }
+}
+
+/// 32 bits of a sum: its high half counts the carries.
+fn fold(sum: u64) -> u32 {
+    (sum as u32).wrapping_add((sum >> 32) as u32)
 }

@@ -14,7 +14,8 @@ const REMEMBERED: usize = 8;
 /// The last few frames of one direction, as digests.
 #[derive(Clone, Debug, Default)]
 pub struct RecentFrames {
-    digests: [(u64, Timestamp); REMEMBERED],
+    /// Digest, and capture time in units of 1024 ns; a connection has two of these, so they are kept small.
+    frames: [(u32, u32); REMEMBERED],
     at: u8,
 }
 
@@ -23,11 +24,12 @@ impl RecentFrames {
     #[inline]
     pub fn is_duplicate(&mut self, segment: &Segment<'_>, time: Timestamp, within: i64) -> bool {
         let digest = digest(segment);
-        let within = within.unsigned_abs();
-        if self.digests.iter().any(|&(d, t)| d == digest && time.since(t).unsigned_abs() <= within) {
+        let (now, within) = ((time.nanos() >> 10) as u32, (within >> 10) as u32);
+        // Equal frames 73 minutes apart, after which the times repeat, differ in their TCP timestamps.
+        if self.frames.iter().any(|&(d, t)| d == digest && (now.wrapping_sub(t) as i32).unsigned_abs() <= within) {
             return true;
         }
-        self.digests[usize::from(self.at)] = (digest, time);
+        self.frames[usize::from(self.at)] = (digest, now);
         self.at = (self.at + 1) % REMEMBERED as u8;
         false
     }
@@ -36,12 +38,12 @@ impl RecentFrames {
 /// Mixes the fields into one word that is never 0, the value of an empty place.
 ///
 /// Not a keyed hash: an attacker who makes two different segments collide only hides one of his own.
-fn digest(s: &Segment<'_>) -> u64 {
+fn digest(s: &Segment<'_>) -> u32 {
     const K: u64 = 0x9e37_79b9_7f4a_7c15;
     let words = [
         u64::from(s.seq.0) << 32 | u64::from(s.ack.0),
         u64::from(s.tsval.unwrap_or(0)) << 32 | u64::from(s.payload_len),
         u64::from(s.flags.0) << 48 | u64::from(s.window) << 32 | u64::from(s.checksum) << 16 | u64::from(s.ip_id),
     ];
-    words.iter().fold(K, |h, w| (h ^ w).wrapping_mul(K).rotate_left(29)) | 1
+    (words.iter().fold(K, |h, w| (h ^ w).wrapping_mul(K).rotate_left(29)) >> 32) as u32 | 1
 }

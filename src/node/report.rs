@@ -74,6 +74,10 @@ pub struct NodeReport {
     pub bandwidth: Bandwidth,
     /// Messages by command.
     pub messages: BTreeMap<String, MessageReport>,
+    /// The same of encrypted connections, estimated from sizes, order and time.
+    pub estimated_messages: BTreeMap<String, MessageReport>,
+    /// Bytes of encrypted connections that those account for.
+    pub explained_bytes: u64,
     /// Commands that the sensor does not know.
     pub unknown_commands: Counts,
     /// Messages that were truncated, had a wrong checksum, or did not decode.
@@ -269,6 +273,8 @@ fn node_report(index: usize, n: &Node, all: &[(&PacketIndex, &Connection)]) -> N
             retransmitted_bytes_sent: n.sent.retransmitted_bytes,
         },
         messages: messages(&n.messages),
+        estimated_messages: messages(&n.estimates),
+        explained_bytes: n.shares[1].explained_recv + n.shares[1].explained_sent,
         unknown_commands: n.unknown.iter().map(|(k, v)| (k.to_string(), *v)).collect(),
         faulty_messages: n.faulty,
         user_agents: n.agent_counts.clone().into_iter().collect(),

@@ -3,8 +3,9 @@
 mod ledger;
 
 use super::table::plain_table;
-use crate::node::report::{Capture, Counts, NodeReport, Report};
+use crate::node::report::{Capture, Counts, MessageReport, NodeReport, Report};
 use crate::time::Timestamp;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Rows of the lists of peers and user agents.
@@ -187,25 +188,46 @@ fn node(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> {
     }
     ledger::print(out, n, style)?;
     message_table(out, n, style)?;
+    estimates(out, n, style)?;
     agents(out, n, style)?;
     peers(out, n, style)
 }
 
-fn message_table(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> {
-    if n.messages.is_empty() {
+/// Inferred messages of encrypted connections, apart from those that were read.
+fn estimates(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> {
+    if n.estimated_messages.is_empty() {
         return Ok(());
     }
-    let mut rows: Vec<_> = n.messages.iter().collect();
+    let all = n.transports.get("v2").map_or(0, |t| t.bytes_recv + t.bytes_sent);
+    let (explained, all) = (bytes(n.explained_bytes), bytes(all));
+    command_table(out, &n.estimated_messages, "Messages (v2, estimated from sizes, order and time)", style)?;
+    writeln!(out, "  they account for {explained} of {all}")
+}
+
+fn command_table(
+    out: &mut impl Write,
+    messages: &BTreeMap<String, MessageReport>,
+    heading: &str,
+    style: Style,
+) -> io::Result<()> {
+    let mut rows: Vec<_> = messages.iter().collect();
     rows.sort_by(|a, b| (b.1.recv_bytes + b.1.sent_bytes).cmp(&(a.1.recv_bytes + a.1.sent_bytes)).then(a.0.cmp(b.0)));
     let rows: Vec<Vec<String>> = (rows.iter())
         .map(|(name, m)| {
             vec![String::clone(name), number(m.recv), bytes(m.recv_bytes), number(m.sent), bytes(m.sent_bytes)]
         })
         .collect();
-    writeln!(out, "\n  {}", style.heading("Messages (v1)"))?;
+    writeln!(out, "\n  {}", style.heading(heading))?;
     let table =
         plain_table(&["command", "received", "bytes", "sent", "bytes"], &rows, &[false, true, true, true, true]);
-    write!(out, "{}", indent(&table))?;
+    write!(out, "{}", indent(&table))
+}
+
+fn message_table(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> {
+    if n.messages.is_empty() {
+        return Ok(());
+    }
+    command_table(out, &n.messages, "Messages (v1)", style)?;
     if !n.unknown_commands.is_empty() {
         // Quoted: peers choose these names.
         let quoted: Counts = n.unknown_commands.iter().map(|(name, n)| (format!("{name:?}"), *n)).collect();

@@ -137,3 +137,46 @@ impl Dashboard {
         format!("{dashboard:#}\n")
     }
 }
+
+/// A summary without the value, which is 1 here.
+fn plain(summary: &str) -> String {
+    let mut out = String::new();
+    for (i, part) in summary.split("{{ $value").enumerate() {
+        out.push_str(if i == 0 { part } else { part.split_once("}}").map_or("", |p| p.1) });
+    }
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The alerts of `deploy/prometheus/alerts.yml` as rules that Grafana evaluates itself (a provisioning file; JSON is YAML).
+pub fn grafana_alerts(yaml: &str) -> String {
+    let rules: Vec<Value> = yaml
+        .split("- alert: ")
+        .skip(1)
+        .map(|block| {
+            let name = block.lines().next().unwrap();
+            let after = |key: &str| block.lines().find_map(|l| l.trim().strip_prefix(key)).unwrap_or_default();
+            let text = |key: &str| after(key).trim_matches('"');
+            let wait = if after("for: ").is_empty() { "0s" } else { after("for: ") };
+            let severity = after("labels: { severity: ").trim_end_matches(" }");
+            // What fires has a value; whatever it is, the condition sees 1.
+            let expr = format!("({}) * 0 + 1", after("expr: "));
+            let summary = plain(&text("summary: "));
+            json!({
+                "uid": name.to_lowercase(), "title": name, "condition": "B", "for": wait,
+                "noDataState": "OK", "execErrState": "Error",
+                "labels": { "severity": severity },
+                "annotations": { "summary": summary, "runbook": text("runbook: ") },
+                "data": [
+                    { "refId": "A", "datasourceUid": "btcdmon-prometheus", "relativeTimeRange": { "from": 600, "to": 0 },
+                      "model": { "refId": "A", "expr": expr, "instant": true } },
+                    { "refId": "B", "datasourceUid": "__expr__", "relativeTimeRange": { "from": 0, "to": 0 },
+                      "model": { "refId": "B", "type": "threshold", "expression": "A",
+                                 "conditions": [{ "evaluator": { "type": "gt", "params": [0] } }] } },
+                ],
+            })
+        })
+        .collect();
+    let file = json!({ "apiVersion": 1, "groups": [
+        { "orgId": 1, "name": "btcdmon", "folder": "btcdmon", "interval": "1m", "rules": rules }] });
+    format!("{file:#}\n")
+}

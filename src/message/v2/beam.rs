@@ -20,7 +20,9 @@ pub const READINGS: usize = 8;
 /// A reading this much less probable than the best (natural logarithm) is dropped.
 const BEHIND: f32 = 14.0;
 /// Messages that wait for a decision, over all readings; what is older is decided when there are more.
-pub const NODES: usize = 112;
+pub const NODES: usize = 56;
+/// Places for them that are kept.
+const MOST: usize = 64;
 /// Log probability, beyond its length, of bytes that no message explains.
 const UNKNOWN: f32 = -12.0;
 /// The same in a gap.
@@ -155,6 +157,11 @@ impl Beam {
     /// One reading: nothing happened yet.
     pub fn new(from_start: bool) -> Self {
         Self { readings: vec![Reading { state: State::new(from_start), score: 0.0, node: NONE }], nodes: Vec::new() }
+    }
+
+    /// Memory of the readings and their messages, bytes.
+    pub fn allocated(&self) -> usize {
+        self.readings.capacity() * size_of::<Reading>() + self.nodes.capacity() * size_of::<Node>()
     }
 
     /// Takes a write; returns how much more probable the best reading became than random lengths.
@@ -337,6 +344,8 @@ impl Beam {
         });
         if self.nodes.is_empty() && self.nodes.capacity() > 16 {
             self.nodes = Vec::new(); // an idle connection keeps little memory
+        } else if self.nodes.capacity() > MOST {
+            self.nodes.shrink_to(MOST);
         }
     }
 }

@@ -42,7 +42,7 @@ const EVIDENCE: (f32, f32) = (-20.0, 40.0);
 /// Answered requests that a connection joined in the middle must have shown.
 const ANSWERED: u8 = 3;
 /// Messages that wait until the connection is believed.
-const HELD: usize = 48;
+const HELD: usize = 32;
 /// After so many segments that nothing explains, as many are let pass unread.
 const PATIENCE: u32 = 256;
 /// Segments shorter than this are no full ones.
@@ -85,7 +85,10 @@ pub struct Decoder {
     beam: Beam,
     base: Option<Timestamp>,
     held: Vec<Estimate>,
+    /// Longest segment and how often it was seen.
     full: [(u32, u8); 2],
+    /// Full segments without PSH were seen.
+    unpushed: [bool; 2],
     evidence: f32,
     from_start: bool,
     believed: bool,
@@ -105,6 +108,7 @@ impl Decoder {
             base: None,
             held: Vec::new(),
             full: [(0, 0); 2],
+            unpushed: [false; 2],
             evidence: 0.0,
             from_start,
             believed: false,
@@ -122,6 +126,11 @@ impl Decoder {
     /// Whether there are messages that time alone will decide.
     pub fn waits(&self) -> bool {
         self.believed && !self.beam.nodes.is_empty()
+    }
+
+    /// Memory that it has, bytes.
+    pub fn allocated(&self) -> usize {
+        size_of::<Self>() + self.beam.allocated() + self.held.capacity() * size_of::<Estimate>()
     }
 
     /// Bytes in messages that were told, by sender, when that is news.
@@ -154,8 +163,11 @@ impl Decoder {
     ) {
         let len = u32::try_from(span.len).unwrap_or(u32::MAX);
         let full = self.is_full(side, len);
+        self.unpushed[side as usize] |= full && !span.pushed;
         let ends = match (span.pushed, full) {
             (true, false) => (None, Some(0.0)),
+            // Unless all segments have it, PSH ends a write also when that fills its segment.
+            (true, true) if self.unpushed[side as usize] => (Some(-9.0), Some(0.0)),
             (true, true) => (Some(-1.5), Some(-0.25)),
             (false, true) => (Some(0.0), None),
             (false, false) => (Some(-0.7), Some(-0.7)),
@@ -235,7 +247,7 @@ impl Decoder {
         }
         if self.unread > 2 * PATIENCE {
             let explained = self.explained;
-            *self = Self { full: self.full, explained, news: self.news, ..Self::new(false) };
+            *self = Self { full: self.full, unpushed: self.unpushed, explained, news: self.news, ..Self::new(false) };
         }
     }
 
@@ -340,3 +352,6 @@ fn estimate(node: &Node, share: f32) -> Option<Estimate> {
     let Node { side, kind, offset, len, entries, time, index, .. } = *node;
     Some(Estimate { side, kind, offset, len, entries, time, index, confidence })
 }
+
+#[cfg(test)]
+mod tests;

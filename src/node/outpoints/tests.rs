@@ -3,6 +3,7 @@
 use super::*;
 use crate::message::hash::sha256d;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use std::collections::HashMap;
 
 fn txid(n: u32) -> Hash256 {
@@ -185,7 +186,12 @@ fn probes_are_short_and_memory_is_as_promised() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        // Cases that failed once stand beside the tests.
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    })]
 
     /// Within capacity it is a map.
     #[test]

@@ -87,7 +87,9 @@ pub fn column_metric(series: &Series, c: &Column, how: How) -> String {
 pub fn column_help(series: &Series, c: &Column, how: How) -> String {
     if how == How::Command {
         let what = if series.name.ends_with("_bytes") { "Bytes of messages, headers included" } else { "Messages" };
-        return format!("{what}, by direction seen from the node, transport and command (exact)");
+        return format!(
+            "{what}, by direction seen from the node, transport and command: v1 as read (exact), v2 (estimated)"
+        );
     }
     format!("{} ({})", c.help.trim_end_matches('.'), kind_word(c.kind))
 }
