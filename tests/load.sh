@@ -15,7 +15,7 @@ trap leave EXIT
 capture=${LOAD_CAPTURE:-target/tmp/load-relay.pcap}
 if [ ! -e "$capture" ]; then
   mkdir -p target/tmp
-  cargo bench --locked --quiet --bench traffic -- --mb 200 "$PWD/$capture.part" && mv "$capture.part" "$capture"
+  cargo bench --locked --quiet --bench traffic -- --mb 400 "$PWD/$capture.part" && mv "$capture.part" "$capture"
 fi
 for ns in a b; do ip netns add "btcdmon-load-$ns"; done
 ip -n btcdmon-load-a link add e0 type veth peer name e0 netns btcdmon-load-b
@@ -31,14 +31,15 @@ for rate in 100 200 400 800 1600 3200 top; do
   "${b[@]}" "$program" live -i e0 --json --quiet --node 192.0.2.7,2001:db8::7 --store "$work/store/x.db" >"$work/sensor" 2>"$work/sensor.err" & sensor=$!
   "${b[@]}" tcpdump -i e0 -n -s 0 -B 65536 -w /dev/null tcp >/dev/null 2>"$work/tcpdump" & tcpdump=$!
   sleep 2
-  "${a[@]}" tcpreplay -q -K -i e0 $speed --loop 1000000 --duration "$seconds" "$capture" >"$work/tcpreplay" 2>&1 || { cat "$work/tcpreplay"; exit 1; }
+  "${a[@]}" tcpreplay -q -K -i e0 $speed --duration "$seconds" "$capture" >"$work/tcpreplay" 2>&1 || { cat "$work/tcpreplay"; exit 1; }
   sleep 1
+  lasted=$(awk '/^Actual:/ { print $(NF - 1) }' "$work/tcpreplay")
   used=$(awk '{ print ($14 + $15) / 100 }' "/proc/$sensor/stat")
   kill -INT "$sensor" "$tcpdump"; wait "$sensor" || { cat "$work/sensor.err"; exit 1; }; wait "$tcpdump" || true
   read -r packets mbits pps < <(awk '/^Actual:/ { n = $2 } /^Rated:/ { m = $4; p = $6 } END { print n, m, p }' "$work/tcpreplay")
   theirs=$(awk '/dropped by kernel/ { print $1 }' "$work/tcpdump")
   read -r ours seen < <(python3 -c 'import json,sys; c = json.load(open(sys.argv[1]))["capture"]; print(c["dropped"], c["frames"])' "$work/sensor")
-  printf '%12s %12s %12s %12s %14s %14s %9s%%\n' "$rate" "$mbits" "$pps" "$packets" "$theirs" "$ours" "$(python3 -c "print(round(100 * $used / $seconds))")"
+  printf '%12s %12s %12s %12s %14s %14s %9s%%\n' "$rate" "$mbits" "$pps" "$packets" "$theirs" "$ours" "$(python3 -c "print(round(100 * $used / ($lasted + 3)))")"
   [ "$((ours + seen))" = "$packets" ] || { echo "FAILED: $packets sent, $seen captured, $ours lost"; status=1; }
   [ "$theirs" != 0 ] || [ "$ours" = 0 ] || { echo "FAILED: the sensor lost $ours packets where tcpdump lost none"; status=1; }
 done

@@ -20,11 +20,12 @@ for ns in a b; do ip netns add "btcdmon-soak-$ns"; done
 ip -n btcdmon-soak-a link add e0 type veth peer name e0 netns btcdmon-soak-b
 for ns in a b; do ip -n "btcdmon-soak-$ns" link set e0 up; done
 mkdir "$work/store"; chown nobody "$work/store"
-cargo bench --locked --quiet --no-run --bench traffic
+[ -n "${TRAFFIC:-}" ] || cargo bench --locked --quiet --no-run --bench traffic
+traffic() { if [ -n "${TRAFFIC:-}" ]; then "$TRAFFIC" --bench "$@"; else cargo bench --locked --quiet --bench traffic -- "$@"; fi; }
 ip netns exec btcdmon-soak-b "$program" live -i e0 --json --quiet --node 192.0.2.7,2001:db8::7 --store "$work/store/x.db" >"$work/sensor" 2>"$work/errors" & sensor=$!
 sleep 2
-cargo bench --locked --quiet --bench traffic -- --churn "$CHURN" /dev/stdout |
-  ip netns exec btcdmon-soak-a tcpreplay -q -i e0 --pps=$PPS --duration $((minutes * 60)) - >"$work/tcpreplay" 2>&1 & traffic=$!
+traffic --churn "$CHURN" /dev/stdout |
+  ip netns exec btcdmon-soak-a tcpreplay -q -i e0 --pps=$PPS --duration $((minutes * 60)) - >"$work/tcpreplay" 2>&1 & sending=$!
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$sensor/status"; }
 printf '%7s %12s %14s\n' minute "memory MiB" "processor s"
 first=$((minutes > 30 ? 10 : (minutes + 2) / 3)) settled=0 most=0
@@ -36,7 +37,7 @@ for minute in $(seq "$minutes"); do
   [ "$minute" = "$first" ] && settled=$now
   [ "$minute" -gt "$first" ] && [ "$now" -gt "$most" ] && most=$now
 done
-wait "$traffic" || true
+wait "$sending" || true
 kill -INT "$sensor"; wait "$sensor"
 python3 - "$work/sensor" "$minutes" <<'PY'
 import json, sys

@@ -82,12 +82,14 @@ def test_wrong_interfaces_and_folders(program, network, work):
     network.link("a", "eth1", "b", "eth1")
     network.address("b", "eth0", "10.88.0.2/24")
     network.address("b", "eth1", "10.88.1.2/24")
+    roots = os.path.join(work, "roots")
+    os.mkdir(roots, 0o755)
     for options, words in (
         (("-i", "eth7"), ("no network interface `eth7`", "eth0", "any")),
         ((), ("no default route", "-i", "eth0", "eth1")),
         (("-i", "eth0", "--filter", "tcp prot 8333"), ("filter `tcp prot 8333`", "syntax error")),
         (("-i", "eth0", "--store", "/nonexistent/x.db"), ("/nonexistent does not exist",)),
-        (("-i", "eth0", "--store", "/root/x.db"), ("may not write into /root", "--user")),
+        (("-i", "eth0", "--store", f"{roots}/x.db"), (f"may not write into {roots}", "--user")),
         (("-i", "eth0", "--user", "who?"), ("no user `who?`",)),
     ):
         done = subprocess.run(enter("b", program, "live", "--duration", "1s", *options), capture_output=True, text=True,
