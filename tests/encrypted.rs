@@ -1,13 +1,13 @@
 //! What is inferred of encrypted connections, held against what the nodes logged, also with segments cut and lost.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
-#![allow(dead_code, reason = "the laboratory in examples/v2 has more than is used here")]
+#![allow(dead_code, reason = "the laboratory in benches/v2 has more than is used here")]
 
-#[path = "../examples/v2/learn.rs"]
+#[path = "../benches/v2/learn.rs"]
 mod learn;
-#[path = "../examples/v2/recording.rs"]
+#[path = "../benches/v2/recording.rs"]
 mod recording;
-#[path = "../examples/v2/score.rs"]
+#[path = "../benches/v2/score.rs"]
 mod score;
 
 use btcdmon::message::v2::counts::Counts;
@@ -43,7 +43,9 @@ fn btcd() {
 #[test]
 fn core_by_what_others_do() {
     let Some(shared) = std::env::var_os("BTCDMON_SHARED").map(PathBuf::from) else {
-        eprintln!("SKIPPED: Core's encrypted connections; set BTCDMON_SHARED to the folder that holds captures/core31-v2");
+        eprintln!(
+            "SKIPPED: Core's encrypted connections; set BTCDMON_SHARED to the folder that holds captures/core31-v2"
+        );
         return;
     };
     let node = ["10.77.0.1".parse().unwrap(), "fd77::1".parse().unwrap()];

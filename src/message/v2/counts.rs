@@ -1,6 +1,6 @@
 //! What was counted in recordings whose truth is known: the learnt table, as text and in memory.
 //!
-//! The table is `table.txt`; `examples/learn_v2.rs` makes it. Lines:
+//! The table is `table.txt`; `benches/v2` makes it. Lines:
 //! - `next WRITER GAP OWED PREVIOUS KIND COUNT`: how often a message followed another of the same side,
 //! - `react WRITER GAP OWED PEER KIND COUNT`: how often it followed a message of the other side,
 //! - `size KIND BIN COUNT`: how often it had a size (entries of lists, bytes of the others) in a bin of
