@@ -281,7 +281,9 @@ impl Decoder {
         let readings = &mut self.beam.readings;
         readings.sort_by(|a, b| b.score.total_cmp(&a.score));
         let best = readings.first().map_or(0.0, |r| r.score);
-        readings.iter_mut().for_each(|r| r.score -= best);
+        for r in readings {
+            r.score -= best;
+        }
     }
 
     /// Decides everything up to `time` as the best reading has it.
