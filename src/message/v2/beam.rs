@@ -130,14 +130,14 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    fn push(&mut self, way: Way) {
+    fn push(&mut self, way: &Way) {
         if let Some(same) = self.ways.iter_mut().find(|w| w.state == way.state && w.count == way.count) {
             if way.score > same.score {
-                *same = way;
+                *same = *way;
             }
             return;
         }
-        self.ways.push(way);
+        self.ways.push(*way);
     }
 
     fn best(&self) -> f32 {
@@ -231,7 +231,7 @@ impl Beam {
             let mut way = base;
             way.state.ends[w.side as usize].pending = total;
             way.score += p;
-            scratch.push(way);
+            scratch.push(&way);
         }
         let Some(p) = w.ends.1 else { return };
         let base = Way { score: base.score + p, ..base };
@@ -254,7 +254,7 @@ impl Beam {
             let p = base.score + base.state.score(model, w.side, kind, (total, entries), w.now);
             if p > best - BEHIND && p > threshold - 2.0 {
                 best = best.max(p);
-                scratch.push(told(&base, w, p, kind, (total, entries)));
+                scratch.push(&told(&base, w, p, kind, (total, entries)));
             }
         }
         let poor = best - base.score + noise(total) < POOR;
@@ -266,13 +266,13 @@ impl Beam {
             if w.lost {
                 way.state.unsure = w.now + UNSURE;
             }
-            scratch.push(way);
+            scratch.push(&way);
             if w.ends.0.is_none() && scratch.ways.len() > found {
                 // Perhaps the message goes on after all.
                 let mut way = base;
                 way.state.ends[w.side as usize].pending = total;
                 way.score += MIDDLE;
-                scratch.push(way);
+                scratch.push(&way);
             }
         }
     }
@@ -325,10 +325,8 @@ impl Beam {
                 scratch.marks[n as usize] = 0;
             }
         }
-        let mut next = 0;
-        for m in scratch.marks.iter_mut().filter(|m| **m == 0) {
-            *m = next;
-            next += 1;
+        for (next, m) in scratch.marks.iter_mut().filter(|m| **m == 0).enumerate() {
+            *m = next as u16;
         }
         let place = |n: u16| scratch.marks.get(n as usize).copied().unwrap_or(NONE);
         for r in &mut self.readings {
@@ -373,14 +371,14 @@ fn preamble(model: &Model, scratch: &mut Scratch, w: &Write, base: &Way, total: 
         way.tiles[0] = (Kind::Start, total, 0);
         way.count = 1;
         way.score += -0.7 - noise(total);
-        scratch.push(way);
+        scratch.push(&way);
     }
     for ahead in [0, 36] {
         let len = total.saturating_sub(ahead);
         let complete = before + ahead >= 100 && before >= 64 && before + ahead <= LONGEST_PREAMBLE;
         if complete && size::VERSION.contains(&len) {
             let p = base.state.score(model, w.side, Kind::Version, (len, 1), w.now) - 0.7;
-            scratch.push(told(base, w, base.score + p, Kind::Version, (len, 1)));
+            scratch.push(&told(base, w, base.score + p, Kind::Version, (len, 1)));
         }
     }
 }

@@ -133,18 +133,18 @@ pub struct Context {
     pub peer: Kind,
 }
 
-/// Writer, class of time, what is owed, message before.
-pub type Next = (Writer, u8, Owe, Kind);
-/// Writer, class of time, what is owed, the other side's message.
-pub type React = (Writer, u8, Owe, Kind);
+/// Writer, class of time, what is owed, message before: its own or the other side's.
+pub type Place = (Writer, u8, Owe, Kind);
+/// How often which message came where.
+pub type Habits = BTreeMap<(Place, Kind), u32>;
 
 /// Counts by situation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Messages by what the same side did before.
-    pub next: BTreeMap<(Next, Kind), u32>,
+    pub next: Habits,
     /// Messages by what the other side did before.
-    pub react: BTreeMap<(React, Kind), u32>,
+    pub react: Habits,
     /// Sizes by kind and bin.
     pub sizes: BTreeMap<(Kind, usize), u32>,
     /// `getdata` by how they fit.

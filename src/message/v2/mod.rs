@@ -87,8 +87,8 @@ pub struct Decoder {
     held: Vec<Estimate>,
     /// Longest segment and how often it was seen.
     full: [(u32, u8); 2],
-    /// Full segments without PSH were seen.
-    unpushed: [bool; 2],
+    /// Full segments without PSH, and with it.
+    pushes: [[u16; 2]; 2],
     evidence: f32,
     from_start: bool,
     believed: bool,
@@ -108,7 +108,7 @@ impl Decoder {
             base: None,
             held: Vec::new(),
             full: [(0, 0); 2],
-            unpushed: [false; 2],
+            pushes: [[0; 2]; 2],
             evidence: 0.0,
             from_start,
             believed: false,
@@ -163,11 +163,15 @@ impl Decoder {
     ) {
         let len = u32::try_from(span.len).unwrap_or(u32::MAX);
         let full = self.is_full(side, len);
-        self.unpushed[side as usize] |= full && !span.pushed;
+        let pushes = &mut self.pushes[side as usize];
+        if full {
+            pushes[usize::from(span.pushed)] = pushes[usize::from(span.pushed)].saturating_add(1);
+        }
+        let telling = pushes[0] > pushes[1];
         let ends = match (span.pushed, full) {
             (true, false) => (None, Some(0.0)),
             // Unless all segments have it, PSH ends a write also when that fills its segment.
-            (true, true) if self.unpushed[side as usize] => (Some(-9.0), Some(0.0)),
+            (true, true) if telling => (Some(-9.0), Some(0.0)),
             (true, true) => (Some(-1.5), Some(-0.25)),
             (false, true) => (Some(0.0), None),
             (false, false) => (Some(-0.7), Some(-0.7)),
@@ -247,7 +251,7 @@ impl Decoder {
         }
         if self.unread > 2 * PATIENCE {
             let explained = self.explained;
-            *self = Self { full: self.full, unpushed: self.unpushed, explained, news: self.news, ..Self::new(false) };
+            *self = Self { full: self.full, pushes: self.pushes, explained, news: self.news, ..Self::new(false) };
         }
     }
 
@@ -281,7 +285,9 @@ impl Decoder {
         let readings = &mut self.beam.readings;
         readings.sort_by(|a, b| b.score.total_cmp(&a.score));
         let best = readings.first().map_or(0.0, |r| r.score);
-        readings.iter_mut().for_each(|r| r.score -= best);
+        for r in readings {
+            r.score -= best;
+        }
     }
 
     /// Decides everything up to `time` as the best reading has it.

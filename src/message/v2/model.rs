@@ -5,10 +5,9 @@
 //! writer too. A thousandth of every probability is spread over all kinds, so
 //! that nothing is impossible.
 
-use super::counts::{Context, Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
+use super::counts::{Context, Counts, FITS, Fit, GAPS, Habits, OWES, Owe, WRITERS, Writer};
 use super::kind::{KINDS, Kind};
 use super::size::{BINS, bin, width};
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Weight of the coarser level, in messages, for what the same side did before.
@@ -49,7 +48,7 @@ struct Table(Vec<Row>);
 
 impl Table {
     /// What is counted for a writer counts for any, and in every situation for the unsure one.
-    fn sum(counts: &BTreeMap<((Writer, u8, Owe, Kind), Kind), u32>) -> Self {
+    fn sum(counts: &Habits) -> Self {
         let mut rows = vec![[0.0; KINDS]; WRITERS * OWES * GAPS * KINDS];
         for (((writer, gap, owes, before), kind), n) in counts {
             for w in both(*writer as usize, Writer::Any as usize) {

@@ -63,7 +63,9 @@ pub fn candidates(len: u32, mut each: impl FnMut(Kind, u32)) {
         _ => {}
     }
     if let Some(n) = list(payload, 36, 50_000).filter(|n| *n > 0) {
-        [Kind::Inv, Kind::GetDataTx, Kind::GetDataBlock, Kind::NotFound].into_iter().for_each(|k| each(k, n));
+        for k in [Kind::Inv, Kind::GetDataTx, Kind::GetDataBlock, Kind::NotFound] {
+            each(k, n);
+        }
     }
     if let Some(n) = list(payload, 81, 2000) {
         each(Kind::Headers, n);

@@ -41,6 +41,8 @@ const SAME: (f32, f32) = (0.5, 0.2);
 /// Compact blocks nearly as long: the coinbase and a few short ids more or less, bytes.
 const NEARLY: u32 = 40;
 
+/// A compact block without short ids has at least so many bytes (the coinbase has a witness commitment).
+const NO_IDS: u32 = 276;
 /// A compact block of an empty block is shorter.
 const EMPTY: u32 = 400;
 /// Log probability of two blocks within a second that are not empty: only test networks mine in a row.
@@ -293,7 +295,12 @@ impl State {
                     (n == 1 && peer.offered_block) || u32::from(peer.blocks) >= n || peer.writer == Writer::Btcd;
                 model.size(kind, n) + if offered || unsure { 0.0 } else { NOT_OFFERED }
             }
-            Kind::GetBlockTxn => model.size(kind, len) + if peer.offered_block || unsure { 0.0 } else { NOT_OFFERED },
+            Kind::GetBlockTxn => {
+                // An index has 1 or 3 bytes, a short id 6: nobody asks for more than there are.
+                let indexes = len.saturating_sub(54).div_ceil(3);
+                let known = peer.compact == 0 || indexes <= peer.compact.saturating_sub(NO_IDS) / 6;
+                model.size(kind, len) + if unsure || (peer.offered_block && known) { 0.0 } else { NOT_OFFERED }
+            }
             Kind::CmpctBlock => {
                 let again = me.previous == Kind::CmpctBlock && c.gap < 3;
                 let empty = len < EMPTY && me.compact.abs_diff(len) < NEARLY;
