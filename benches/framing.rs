@@ -1,6 +1,6 @@
 //! Bytes per second through the framer and the message decoder: `cargo bench --bench framing`.
 
-#[allow(dead_code, unused_imports, reason = "the other parts are for the benchmark `replay`")]
+#[allow(unused_imports, reason = "the other parts are for the benchmark `replay`")]
 mod generate;
 
 use anyhow::{Result, ensure};

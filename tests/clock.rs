@@ -79,7 +79,7 @@ fn set_back_by_an_hour() {
     for workers in [0, 1] {
         let back = run(3600, 20, workers);
         assert_eq!(back.out.messages, whole.out.messages);
-        let bytes = |f: &Finished<Points>| serde_json::to_value(&f.report.nodes[0].bandwidth).unwrap();
+        let bytes = |f: &Finished<Points>| serde_json::to_value(f.report.nodes[0].bandwidth).unwrap();
         assert_eq!(bytes(&back), bytes(&whole));
         let steps = back.out.sensor("clock_steps");
         assert_eq!(steps.last().unwrap().1, 1, "told, and told once");

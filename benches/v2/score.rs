@@ -197,7 +197,7 @@ pub fn show(model: &Model, s: &Stream) {
             let right = found.is_some_and(|e| e.kind.command() == Some(k.command) && e.len == k.len);
             let what = found.map_or("nothing".to_owned(), |e| format!("{} {}", e.kind.name(), e.len));
             let note = if right { String::new() } else { format!(" *** {what}") };
-            messages += &format!("{} {}{note}; ", k.command.name(), k.len);
+            messages.extend([k.command.name(), " ", &k.len.to_string(), &note, "; "]);
         }
         println!("{time:10.4} {} {arrow} {:>7}+{} {messages}", at.index.0, span.offset, span.len);
     }

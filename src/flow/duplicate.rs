@@ -14,7 +14,7 @@ const REMEMBERED: usize = 8;
 /// The last few frames of one direction, as digests.
 #[derive(Clone, Debug, Default)]
 pub struct RecentFrames {
-    /// Digest, and capture time in units of 1024 ns; a connection has two of these, so they are kept small.
+    /// Digest, and the low half of the capture time in ns; a connection has two of these, so they are kept small.
     frames: [(u32, u32); REMEMBERED],
     at: u8,
 }
@@ -24,8 +24,8 @@ impl RecentFrames {
     #[inline]
     pub fn is_duplicate(&mut self, segment: &Segment<'_>, time: Timestamp, within: i64) -> bool {
         let digest = digest(segment);
-        let (now, within) = ((time.nanos() >> 10) as u32, (within >> 10) as u32);
-        // Equal frames 73 minutes apart, after which the times repeat, differ in their TCP timestamps.
+        let (now, within) = (time.nanos() as u32, within as u32);
+        // The times repeat after 4.3 s; two frames so far apart differ in their TCP timestamps or identification.
         if self.frames.iter().any(|&(d, t)| d == digest && (now.wrapping_sub(t) as i32).unsigned_abs() <= within) {
             return true;
         }
