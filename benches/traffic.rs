@@ -1,7 +1,6 @@
 //! Traffic for a live sensor: transaction relay as a capture, in a file or without end on standard output, for
 //! tests/load.sh and tests/soak.sh. `cargo bench --bench traffic -- --mb 400 FILE`.
 
-#[allow(dead_code, reason = "shared with the benchmark of replays, which uses the rest")]
 mod generate;
 
 use anyhow::Result;
