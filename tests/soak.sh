@@ -15,7 +15,7 @@ trap leave EXIT
 PPS=20000
 # The generator has some 1,600 packets a second of its own time and more with churn, so that time passes faster here;
 # this mean makes 50 replaced connections a second at the rate above (the last line shows what it was).
-CHURN=${CHURN:-0.17}
+CHURN=${CHURN:-1.05}
 for ns in a b; do ip netns add "btcdmon-soak-$ns"; done
 ip -n btcdmon-soak-a link add e0 type veth peer name e0 netns btcdmon-soak-b
 for ns in a b; do ip -n "btcdmon-soak-$ns" link set e0 up; done
