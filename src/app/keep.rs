@@ -11,9 +11,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 /// Bytes gathered before they are written.
-const BUFFER: usize = 1 << 20;
+const BUFFER: usize = 256 << 10;
 /// Buffers under way: what a disk may be late by.
-const BUFFERS: usize = 32;
+const BUFFERS: usize = 128;
 
 /// For the writing thread.
 enum Order {

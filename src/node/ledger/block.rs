@@ -130,6 +130,10 @@ impl Ledger {
         if !self.take_header(&b.header(), m.direction) {
             return;
         }
+        if m.direction == Direction::Sent && self.was_announced_unseen(&b.hash, now) {
+            // It came to the node by an encrypted connection; now its header is known, and what it follows.
+            self.accepted(&b.hash, now, false, coins, pen);
+        }
         self.learn(body.as_ref(), coins, now);
         let from = (m.direction == Direction::Recv).then_some(m.connection);
         let asked = self.blocks.asked(&b.hash, m.connection);

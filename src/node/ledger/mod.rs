@@ -97,6 +97,8 @@ pub struct Ledger {
     known: VecDeque<(Hash256, u64, u64)>,
     /// The best height that a point told.
     best_height: Option<u32>,
+    /// Blocks that the node announced before anything was seen of them, and when.
+    unseen: VecDeque<(Hash256, Timestamp)>,
     /// When the node last closed the connection of a peer.
     closed_by_node: Option<Timestamp>,
     troubles: Tally<Trouble>,
@@ -124,6 +126,7 @@ impl Ledger {
             all_double_spends: 0,
             known: VecDeque::new(),
             best_height: None,
+            unseen: VecDeque::new(),
             closed_by_node: None,
             troubles: Tally::default(),
         }

@@ -27,6 +27,8 @@ const PATIENCE: i64 = 2 * SECOND;
 const SETTLED: i64 = SECOND;
 /// Without a sign the status is unknown after this time, ns.
 const UNKNOWN: i64 = 60 * SECOND;
+/// Announcements of blocks of which nothing was seen that are remembered; nodes find few blocks a minute.
+const UNSEEN: usize = 16;
 /// Blocks whose transactions tell the coverage.
 const COVERED: usize = 10;
 /// What a message of the node says of a block.
@@ -65,12 +67,22 @@ impl Ledger {
         if show == Show::Announced && unasked && self.chain.as_ref().is_some_and(|c| c.get(hash).is_none()) {
             // Not even its header was seen.
             self.cover(hash, 0, None);
+            if self.unseen.len() >= UNSEEN {
+                self.unseen.pop_front();
+            }
+            self.unseen.push_back((*hash, at));
         }
         if show != Show::Has {
             self.accepted(hash, at, show == Show::Tip, coins, pen);
         } else if self.blocks.get(hash).is_some_and(|r| !r.accepted) {
             self.sign(hash, pen);
         }
+    }
+
+    /// Whether the node announced a block of its own accord a moment ago, of which nothing had been seen.
+    pub(super) fn was_announced_unseen(&mut self, hash: &Hash256, now: Timestamp) -> bool {
+        let found = self.unseen.iter().position(|(h, at)| h == hash && now.since(*at) < UNKNOWN);
+        found.and_then(|i| self.unseen.remove(i)).is_some()
     }
 
     /// The node shows a block as its newest; with `now`, by a message that is made when it is sent.
