@@ -4,7 +4,7 @@ use super::wire::{FromNode, ToNode, Wire, genesis, hash, mine};
 use super::{node, processed, replay, rows, start, text};
 use bitcoin::hashes::Hash as _;
 use bitcoin::p2p::message::NetworkMessage;
-use bitcoin::p2p::message_blockdata::GetHeadersMessage;
+use bitcoin::p2p::message_blockdata::{GetHeadersMessage, Inventory};
 use btcdmon::series::Value;
 
 fn ask_for_headers(wire: &mut Wire, peer: usize) {
@@ -32,6 +32,20 @@ fn a_block_that_the_node_serves_is_not_its_tip() {
     let run = replay(&wire);
     assert_eq!(node(&run).chain.best_block, Some(hash(&chain[30]).to_string()));
     assert_eq!(rows(&run, "blocks").len(), 1);
+}
+
+#[test]
+fn a_block_that_the_node_announces_before_it_is_seen_is_its_tip_once_it_is_served() {
+    // It came to the node by an encrypted connection.
+    let (mut wire, peers, chain) = start();
+    let block = mine(&chain[3], 4, &[], 0, 0);
+    wire.say(peers[1], FromNode, NetworkMessage::Inv(vec![Inventory::Block(hash(&block))]));
+    wire.say(peers[1], ToNode, NetworkMessage::GetData(vec![Inventory::WitnessBlock(hash(&block))]));
+    let before = node(&replay(&wire)).chain.best_height;
+    wire.say(peers[1], FromNode, NetworkMessage::Block(block.clone()));
+    let run = replay(&wire);
+    assert_eq!((before, node(&run).chain.best_height), (Some(3), Some(4)));
+    assert_eq!(node(&run).chain.best_block, Some(hash(&block).to_string()));
 }
 
 #[test]
