@@ -130,10 +130,8 @@ impl Ledger {
         if !self.take_header(&b.header(), m.direction) {
             return;
         }
-        if m.direction == Direction::Sent && self.was_announced_unseen(&b.hash, now) {
-            // It came to the node by an encrypted connection; now its header is known, and what it follows.
-            self.accepted(&b.hash, now, false, coins, pen);
-        }
+        // It came to the node by an encrypted connection; now its header is known, and what it follows.
+        let announced = m.direction == Direction::Sent && self.was_announced_unseen(&b.hash, now);
         self.learn(body.as_ref(), coins, now);
         let from = (m.direction == Direction::Recv).then_some(m.connection);
         let asked = self.blocks.asked(&b.hash, m.connection);
@@ -152,10 +150,12 @@ impl Ledger {
         };
         if self.blocks.has(&b.hash) {
             self.amend(&b.hash, data, body, asked.whole, coins, pen);
-        } else if from.is_some() || self.is_recent(&b.hash) {
+        } else if from.is_some() || announced || self.is_recent(&b.hash) {
             self.complete(b.header(), data, body, coins, pen);
         }
-        if m.direction == Direction::Sent {
+        if announced {
+            self.accepted(&b.hash, now, false, coins, pen);
+        } else if m.direction == Direction::Sent {
             self.shown(&b.hash, now, Show::Has, false, coins, pen);
         }
     }
