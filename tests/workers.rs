@@ -8,7 +8,7 @@ use assert_cmd::Command;
 use btcdmon::app::batch::BatchLimits;
 use btcdmon::flow::Checksums;
 use corpus::run::{Run, run_with, settings};
-use corpus::{Packet, Random, captures};
+use corpus::{Packet, Random, recordings};
 use std::path::Path;
 
 /// Everything a run said, as text: messages, points, report.
@@ -35,7 +35,7 @@ fn assert_same(what: &str, one: &[String], other: &[String]) {
 #[test]
 fn i10_workers_and_batches_change_nothing() {
     let mut random = Random(10);
-    for capture in captures() {
+    for capture in recordings() {
         let name = capture.name;
         let oracle = run(&capture.packets, 0, BatchLimits::default());
         assert!(oracle.len() > 100, "{name}: {} results", oracle.len());
@@ -82,7 +82,7 @@ fn dump(store: &Path) -> String {
 #[test]
 fn what_the_program_prints_and_stores_is_the_same_for_any_number_of_workers() {
     let folder = tempfile::tempdir().unwrap();
-    for capture in captures() {
+    for capture in recordings() {
         let file = capture.folder.join("capture.pcap.zst");
         let file = file.to_str().unwrap();
         let all = |workers: &str| {

@@ -45,7 +45,17 @@ pub fn btcdmon(capture: &Capture, scratch: &Path, options: &Options) -> Result<V
         Ok(c)
     })?;
     let messages = measure::best(options.runs, || Ok(command("messages")))?;
-    Ok(vec![row("btcdmon replay", replay), row("btcdmon replay --store", stored), row("btcdmon messages", messages)])
+    let mut rows =
+        vec![row("btcdmon replay", replay), row("btcdmon replay --store", stored), row("btcdmon messages", messages)];
+    for workers in ["0", "2"] {
+        let usage = measure::best(options.runs, || {
+            let mut c = command("replay");
+            c.args(["--workers", workers]);
+            Ok(c)
+        })?;
+        rows.push(row(&format!("btcdmon replay --workers {workers}"), usage));
+    }
+    Ok(rows)
 }
 
 /// Figures of a capture that the sensor misreads are worth nothing.

@@ -39,7 +39,19 @@ struct Item {
     checksummed: Range<u32>,
 }
 
-/// What a tick or the end of the capture is made of, for the node stage.
+/// What a mark stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkKind {
+    /// One second of capture time has passed.
+    Tick,
+    /// Every conversation of this partition ends with the capture. One epoch each: the events of all of them at
+    /// once would cost more memory than the conversations.
+    Close(usize),
+    /// All conversations have ended.
+    End,
+}
+
+/// A place in the capture at which all workers do something.
 #[derive(Debug)]
 pub struct Mark {
     /// Position in the epoch.
@@ -48,15 +60,15 @@ pub struct Mark {
     pub at: At,
     /// What the capture thread has counted until there; in the first worker's batch only.
     pub counters: Option<Box<Counters>>,
-    /// The capture ends here.
-    pub last: bool,
+    /// What for.
+    pub kind: MarkKind,
 }
 
 /// A step of a batch.
 pub enum Step<'a> {
     /// A segment of one of the worker's partitions.
     Segment(u32, Routed<'a>),
-    /// A tick, or the end.
+    /// A tick, or a step of the end.
     Mark(Mark),
 }
 
@@ -98,7 +110,7 @@ impl Batch {
         start..self.arena.len() as u32
     }
 
-    /// Adds a tick or the end.
+    /// Adds a tick or a step of the end.
     pub fn mark(&mut self, mark: Mark) {
         self.marks.push(mark);
     }
@@ -155,6 +167,9 @@ pub struct Passed {
     pub counters: StreamCounters,
 }
 
+/// Events for which room is kept: a busy epoch's. A tick that tells of very many connections has more.
+const EVENTS_KEPT: usize = 8192;
+
 /// One worker's answer to a batch. Recycled.
 #[derive(Default)]
 pub struct EventBatch {
@@ -177,8 +192,10 @@ impl EventBatch {
     }
 
     /// Forgets everything.
+    #[inline]
     pub fn clear(&mut self) {
         self.events.clear();
+        self.events.shrink_to(EVENTS_KEPT);
         self.runs.clear();
         self.passed.clear();
     }

@@ -5,6 +5,7 @@ use super::dispatch::Dispatcher;
 use super::stage::{Consumer, Finished, Settings};
 use super::worker::{Handler, Worker};
 use crate::capture::{Dropped, Frame};
+use crate::flow::partition::PARTITIONS;
 use crate::message::connections::Connections;
 use crate::node::View;
 use crate::series::sensor::Counters;
@@ -65,9 +66,10 @@ impl<O: Consumer, H: Handler> Inline<O, H> {
     /// The capture ends.
     pub fn finish(mut self, dropped: Dropped) -> Finished<O> {
         let now = self.dispatcher.now();
-        self.worker.finish(0, self.dispatcher.at(now), &mut self.answer);
-        // The figures of the end are those before everything is closed for good: what is open stays open.
-        self.pass_on();
+        for partition in 0..PARTITIONS {
+            self.worker.close(0, self.dispatcher.at(now), partition, &mut self.answer);
+            self.pass_on();
+        }
         let counters = self.counters(dropped);
         self.view.finish(now, counters, &mut self.out);
         self.out.settled();
@@ -88,10 +90,9 @@ impl<O: Consumer, H: Handler> Inline<O, H> {
 
     #[inline]
     fn pass_on(&mut self) {
-        self.answer.runs.clear();
         for event in &mut self.answer.events {
             self.view.event(event, &mut self.out);
         }
-        self.answer.events.clear();
+        self.answer.clear();
     }
 }

@@ -1,6 +1,6 @@
 //! The answers of all workers to one epoch, in the order of the capture.
 
-use super::batch::{EventBatch, Passed, Run};
+use super::batch::{EventBatch, MarkKind, Passed, Run};
 use crate::message::event::Event;
 use crate::series::sensor::Counters;
 use crate::time::Timestamp;
@@ -43,15 +43,15 @@ pub fn merge(answers: &mut [EventBatch], mut each: impl FnMut(Merged<'_>)) {
 /// A mark that every worker has passed, with what all of them have counted.
 fn joined<'a>(passed: impl Iterator<Item = Passed>) -> Merged<'a> {
     let mut all = Box::<Counters>::default();
-    let (mut time, mut last) = (Timestamp::default(), false);
+    let (mut time, mut kind) = (Timestamp::default(), MarkKind::Tick);
     let mut streams = crate::series::sensor::StreamCounters::default();
     for p in passed {
         if let Some(counters) = p.mark.counters {
             all = counters;
         }
-        (time, last) = (p.mark.at.time, p.mark.last);
+        (time, kind) = (p.mark.at.time, p.mark.kind);
         streams.merge(&p.counters);
     }
     all.streams = streams;
-    if last { Merged::End(time, all) } else { Merged::Tick(time, all) }
+    if kind == MarkKind::End { Merged::End(time, all) } else { Merged::Tick(time, all) }
 }

@@ -1,6 +1,6 @@
 //! The stages on threads of their own: the capture's (the caller's), N workers, the node's.
 
-use super::batch::{Batch, BatchLimits, EventBatch, Mark};
+use super::batch::{Batch, BatchLimits, EventBatch, Mark, MarkKind};
 use super::dispatch::Dispatcher;
 use super::epoch::{CaptureEnd, Ends, ends};
 use super::fabric::Crossbeam;
@@ -9,6 +9,7 @@ use super::stage::{Consumer, Failed, Finished, Settings};
 use super::worker::{Handler, Worker};
 use crate::capture::{Dropped, Frame};
 use crate::flow::At;
+use crate::flow::partition::PARTITIONS;
 use crate::node::View;
 use crate::time::Timestamp;
 use std::io;
@@ -108,7 +109,12 @@ impl<O: Consumer> Parallel<O> {
 
     /// The capture ends: everything under way is brought to its end.
     pub fn finish(mut self, dropped: Dropped) -> Result<Finished<O>, Failed> {
-        self.mark(self.dispatcher.now(), dropped, true);
+        self.close_epoch();
+        for partition in 0..PARTITIONS {
+            self.mark(self.dispatcher.now(), dropped, MarkKind::Close(partition));
+            self.close_epoch();
+        }
+        self.mark(self.dispatcher.now(), dropped, MarkKind::End);
         self.close_epoch();
         let Self { capture, batches, workers, node, .. } = self;
         drop((capture, batches));
@@ -123,19 +129,19 @@ impl<O: Consumer> Parallel<O> {
     #[inline]
     fn ticks(&mut self, time: Timestamp, dropped: Dropped) {
         for time in self.dispatcher.ticks(time) {
-            self.mark(time, dropped, false);
+            self.mark(time, dropped, MarkKind::Tick);
         }
     }
 
-    /// Puts a tick or the end into every batch; what was counted goes with the first.
-    fn mark(&mut self, time: Timestamp, dropped: Dropped, last: bool) {
+    /// Puts a mark into every batch; what was counted goes with the first.
+    fn mark(&mut self, time: Timestamp, dropped: Dropped, kind: MarkKind) {
         let at: At = self.dispatcher.at(time);
         let mut counters = Some(Box::new(self.dispatcher.counters(dropped)));
         for batch in &mut self.batches {
-            batch.mark(Mark { seq: self.items, at, counters: counters.take(), last });
+            batch.mark(Mark { seq: self.items, at, counters: counters.take(), kind });
         }
         self.items += 1;
-        if !last && self.items >= self.limits.items {
+        if kind == MarkKind::Tick && self.items >= self.limits.items {
             self.close_epoch();
         }
     }

@@ -1,6 +1,6 @@
 //! A worker's share of the partitions: segments in, events out.
 
-use super::batch::{Batch, EventBatch, Passed, Step};
+use super::batch::{Batch, EventBatch, MarkKind, Passed, Step};
 use super::dispatch::Routed;
 use crate::flow::partition::PARTITIONS;
 use crate::flow::{At, Config, Partition, StreamHandler};
@@ -27,7 +27,7 @@ impl Handler for Connections {
 
     #[inline]
     fn take_events(&mut self, into: &mut Vec<Event>) {
-        into.extend(self.events());
+        Self::take_events(self, into);
     }
 
     fn count_into(&self, counters: &mut StreamCounters) {
@@ -57,10 +57,10 @@ impl<H: Handler> Worker<H> {
         batch.drain(|step| match step {
             Step::Segment(seq, routed) => self.segment(seq, &routed, answer),
             Step::Mark(mark) => {
-                if mark.last {
-                    self.finish(mark.seq, mark.at, answer);
-                } else {
-                    self.tick(mark.seq, mark.at, answer);
+                match mark.kind {
+                    MarkKind::Tick => self.tick(mark.seq, mark.at, answer),
+                    MarkKind::Close(partition) => return self.close(mark.seq, mark.at, partition, answer),
+                    MarkKind::End => {}
                 }
                 answer.passed.push(Passed { mark, counters: self.counters() });
             }
@@ -84,23 +84,23 @@ impl<H: Handler> Worker<H> {
 
     /// One second of capture time has passed.
     pub fn tick(&mut self, seq: u32, at: At, answer: &mut EventBatch) {
-        self.each(seq, at, answer, |p| p.tick(at));
-    }
-
-    /// The capture ends.
-    pub fn finish(&mut self, seq: u32, at: At, answer: &mut EventBatch) {
-        self.each(seq, at, answer, |p| p.finish(at));
-    }
-
-    fn each(&mut self, seq: u32, at: At, answer: &mut EventBatch, work: impl Fn(&mut Partition<H>)) {
-        for (i, p) in self.partitions.iter_mut().enumerate() {
-            let Some(p) = p else { continue };
-            // It goes on with the next conversation; each panic takes one away, so this ends.
-            while panics(|| work(p)) && p.quarantine(at) {}
-            let before = answer.events.len();
-            p.handler.take_events(&mut answer.events);
-            answer.close_run(before, seq, i);
+        for i in 0..self.partitions.len() {
+            self.on(i, seq, at, answer, |p| p.tick(at));
         }
+    }
+
+    /// The capture ends for one partition.
+    pub fn close(&mut self, seq: u32, at: At, partition: usize, answer: &mut EventBatch) {
+        self.on(partition, seq, at, answer, |p| p.finish(at));
+    }
+
+    fn on(&mut self, i: usize, seq: u32, at: At, answer: &mut EventBatch, work: impl Fn(&mut Partition<H>)) {
+        let Some(p) = self.partitions.get_mut(i).and_then(Option::as_mut) else { return };
+        // It goes on with the next conversation; each panic takes one away, so this ends.
+        while panics(|| work(p)) && p.quarantine(at) {}
+        let before = answer.events.len();
+        p.handler.take_events(&mut answer.events);
+        answer.close_run(before, seq, i);
     }
 
     /// What its partitions have counted so far.

@@ -10,6 +10,7 @@ crate::vocabulary! {
         OutOfOrder = "out_of_order": "A segment beyond a hole was held back until the hole is filled or given up.",
         OverlapConflict = "overlap_conflict_bytes": "Bytes of a second copy that differ from the first one, where both are at hand (held back beyond a hole); the first to arrive was kept.",
         RetransmissionConflict = "retransmission_conflict": "A segment seen again at the same place and of the same length, whose contents are not those delivered (by the sum of its words); the first to arrive were kept.",
+        RetransmissionUnchecked = "retransmission_unchecked_bytes": "Bytes seen again after their delivery in a segment that cannot be compared with the first copy: cut otherwise, more than 4 segments ago, or checksums are off; the first to arrive were kept.",
         BadChecksum = "bad_checksum": "The TCP checksum is wrong and checksum offloading is ruled out: the segment was ignored.",
         OldTimestamp = "old_timestamp": "The TCP timestamp is older than the newest one in order (PAWS, RFC 7323): the new bytes were ignored.",
         OutsideWindow = "outside_window": "The sequence number is more than 16 MiB away from the expected one: the segment was ignored.",

@@ -183,7 +183,7 @@ impl<S> Flow<S> {
             return !segment.flags.has(Flags::ACK) || answers;
         };
         let lowest = half.next.min(half.acked.max(1)) as i64 - 1;
-        let highest = half.highest.max(half.acked) + half.window.unwrap_or(RST_WINDOW) + 1;
+        let highest = half.highest.max(half.acked) + half.window.map_or(RST_WINDOW, u64::from) + 1;
         (lowest..=highest as i64).contains(&offset)
     }
 
@@ -218,7 +218,7 @@ impl<S> Flow<S> {
             return;
         }
         if let Some(scale) = own.scale {
-            self.halves[side.other() as usize].window = Some(u64::from(segment.window) << scale);
+            self.halves[side.other() as usize].window = Some(u32::from(segment.window) << scale);
         }
     }
 

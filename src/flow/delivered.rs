@@ -4,7 +4,8 @@
 //! byte by byte. The sum that the TCP checksum is made of is at hand for every
 //! segment though, 32-bit words added up: of the last few segments of each
 //! direction it is remembered, and a second copy with the same place and length
-//! and another sum has other contents.
+//! and another sum has other contents. What cannot be compared, because it was
+//! cut otherwise or came long ago, is counted as such.
 
 /// Segments remembered per direction: those a receiver may still ask for again soon.
 const REMEMBERED: usize = 4;
@@ -18,6 +19,17 @@ struct Segment {
     len: u32,
     /// Sum of its words, folded.
     sum: u32,
+}
+
+/// What is known of a second copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copy {
+    /// It says the same.
+    Same,
+    /// It says something else.
+    Differs,
+    /// Nothing to compare it with.
+    Unchecked,
 }
 
 /// The last few segments that were delivered whole.
@@ -35,9 +47,14 @@ impl Delivered {
         self.at = (self.at + 1) % REMEMBERED as u8;
     }
 
-    /// Whether a segment of the same place and length was remembered, with other contents.
-    pub fn contradicts(&self, start: u64, len: u32, sum: u64) -> bool {
-        self.segments.iter().any(|s| s.start == start as u32 && s.len == len && len > 0 && s.sum != fold(sum))
+    /// Compares a segment, whose sum is known unless checksums are off, with what was delivered.
+    pub fn compare(&self, start: u64, len: u32, sum: Option<u64>) -> Copy {
+        let first = self.segments.iter().find(|s| s.start == start as u32 && s.len == len && len > 0);
+        match first.zip(sum) {
+            None => Copy::Unchecked,
+            Some((first, sum)) if first.sum == fold(sum) => Copy::Same,
+            Some(_) => Copy::Differs,
+        }
     }
 }
 

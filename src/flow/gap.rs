@@ -13,9 +13,12 @@ use crate::decode::seq::SeqNum;
 use crate::health::Tally;
 use crate::time::Timestamp;
 
-/// Ages of the hole at a direction's next offset.
+/// Ages of the hole at a direction's next offset. Boxed: few directions have a hole, and all have a clock.
+#[derive(Clone, Debug, Default)]
+pub struct HoleClock(Option<Box<Ages>>);
+
 #[derive(Clone, Copy, Debug, Default)]
-pub struct HoleClock {
+struct Ages {
     /// First segment beyond it.
     since: Option<Timestamp>,
     /// A running grace: since when, the direction's data segments by then, and how far the receiver had acknowledged.
@@ -25,18 +28,17 @@ pub struct HoleClock {
 impl HoleClock {
     /// A segment arrived beyond the hole.
     pub fn opened(&mut self, time: Timestamp) {
-        self.since.get_or_insert(time);
-    }
-
-    /// Whether a hole has been noticed.
-    #[inline]
-    fn runs(&self) -> bool {
-        self.since.is_some() || self.acked.is_some()
+        self.ages().since.get_or_insert(time);
     }
 
     /// The hole is filled or given up.
+    #[inline]
     pub fn closed(&mut self) {
-        *self = Self::default();
+        self.0 = None;
+    }
+
+    fn ages(&mut self) -> &mut Ages {
+        self.0.get_or_insert_default()
     }
 }
 
@@ -68,16 +70,14 @@ impl Half {
     #[inline]
     pub(super) fn check_hole(&mut self, time: Timestamp, limits: &Limits, out: &mut impl Output) {
         if self.origin.is_none() || !self.has_hole() {
-            if self.hole.runs() {
-                self.hole.closed();
-            }
+            self.hole.closed();
             return;
         }
         if self.acked > self.next && self.any_ack {
             // The grace holds for all that was acknowledged when it began; what came since gets a grace of its own.
             let fresh = (time, self.data_segments, self.acked);
-            let (since, segments, level) = self.hole.acked.filter(|g| g.2 > self.next).unwrap_or(fresh);
-            self.hole.acked = Some((since, segments, level));
+            let ages = self.hole.ages();
+            let (since, segments, level) = *ages.acked.insert(ages.acked.filter(|g| g.2 > self.next).unwrap_or(fresh));
             if time.since(since) >= limits.ack_grace || self.data_segments - segments >= limits.ack_grace_segments {
                 // What the receiver took under a timestamp that looked old was not old.
                 self.timestamp = None;
@@ -90,8 +90,9 @@ impl Half {
                 }
             }
         } else {
-            self.hole.acked = None;
-            let since = *self.hole.since.get_or_insert(time);
+            let ages = self.hole.ages();
+            ages.acked = None;
+            let since = *ages.since.get_or_insert(time);
             if !self.any_ack && time.since(since) >= limits.one_sided {
                 self.skip_hole(GapCause::OneSided, u64::MAX, out);
             }

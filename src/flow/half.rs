@@ -5,7 +5,7 @@
 
 use super::anomaly::{Anomaly, GapCause};
 use super::checksums::ChecksumSample;
-use super::delivered::Delivered;
+use super::delivered::{Copy, Delivered};
 use super::duplicate::RecentFrames;
 use super::gap::HoleClock;
 use super::handler::{Action, Chunk, DirectionStats, Gap, Span};
@@ -50,7 +50,7 @@ pub struct Half {
     /// Whether the receiver acknowledged anything at all.
     pub(super) any_ack: bool,
     /// Scaled receive window the receiver last advertised, when its scale is known.
-    pub(super) window: Option<u64>,
+    pub(super) window: Option<u32>,
     /// Window scale of the segments that this side sends.
     pub(super) scale: Option<u8>,
     /// Segments with data, for the grace of a hole.
@@ -158,9 +158,8 @@ impl Half {
     ) {
         let end = start + i64::from(s.payload_len);
         let sum = self.checksums.payload();
-        let again = start >= 0 && start < self.next as i64;
-        if again && sum.is_some_and(|sum| self.delivered.contradicts(start as u64, s.payload_len, sum)) {
-            tally.count(Anomaly::RetransmissionConflict);
+        if start < self.next as i64 && end > 0 && !self.is_keep_alive(start, s.payload_len) {
+            self.compare(start, end, sum, tally);
         }
         if end <= self.next as i64 {
             self.seen_before(start, s.payload_len, tally);
@@ -218,9 +217,26 @@ impl Half {
         }
     }
 
+    /// Whether what was delivered already and comes again says the same (R33).
+    fn compare(&self, start: i64, end: i64, sum: Option<u64>, tally: &mut Tally<Anomaly>) {
+        let len = (end - start) as u32;
+        match self.delivered.compare(start as u64, len, sum) {
+            Copy::Same => {}
+            Copy::Differs => tally.count(Anomaly::RetransmissionConflict),
+            Copy::Unchecked => {
+                tally.add(Anomaly::RetransmissionUnchecked, (end.min(self.next as i64) - start.max(0)) as u64);
+            }
+        }
+    }
+
+    /// A probe of at most one byte, just before the next expected one (R34).
+    fn is_keep_alive(&self, start: i64, len: u32) -> bool {
+        len <= 1 && start == self.next as i64 - 1
+    }
+
     /// A segment without a new byte: keep-alive, bytes before the start, or retransmission.
     fn seen_before(&mut self, start: i64, len: u32, tally: &mut Tally<Anomaly>) {
-        if len <= 1 && start == self.next as i64 - 1 {
+        if self.is_keep_alive(start, len) {
             tally.count(Anomaly::KeepAlive);
         } else if start < 0 {
             tally.count(Anomaly::BeforeStart);

@@ -199,7 +199,9 @@ pub fn connections(data: &[u8]) {
                 }
             }
         }
-        for event in handler.events() {
+        let mut events = Vec::new();
+        handler.take_events(&mut events);
+        for event in events {
             assert_eq!((event.connection, event.at), (c.id, at));
             if let What::Message(m) = event.what {
                 let known = &mut messages[m.side as usize];

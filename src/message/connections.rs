@@ -38,6 +38,10 @@ pub struct Connections {
     events: Vec<Event>,
 }
 
+/// Events for which room is kept: a tick or the end tells of every connection at once, and the room for that in every
+/// partition would be as large as the connections themselves.
+const EVENTS_KEPT: usize = 64;
+
 /// How far a connection is known.
 enum Phase {
     /// Opened under our eyes, too few bytes to tell.
@@ -101,9 +105,11 @@ impl Connections {
         !self.events.is_empty()
     }
 
-    /// The events since the last call, in capture order.
-    pub fn events(&mut self) -> std::vec::Drain<'_, Event> {
-        self.events.drain(..)
+    /// Moves the events since the last call to `into`, in capture order.
+    #[inline]
+    pub fn take_events(&mut self, into: &mut Vec<Event>) {
+        into.append(&mut self.events);
+        self.events.shrink_to(EVENTS_KEPT);
     }
 
     fn push(&mut self, at: At, c: &Conversation, what: What) {

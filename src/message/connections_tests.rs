@@ -67,7 +67,7 @@ impl Lab {
             self.counting[i] = action != Action::Deliver;
         }
         self.next[i] += bytes.len() as u64;
-        self.events.extend(self.handler.events());
+        self.handler.take_events(&mut self.events);
     }
 
     /// A write of its own.
@@ -82,14 +82,14 @@ impl Lab {
         self.handler.gap(self.at, &self.c, &mut self.s, side, gap);
         self.handler.missing(&gap);
         self.next[side as usize] += len;
-        self.events.extend(self.handler.events());
+        self.handler.take_events(&mut self.events);
         self
     }
 
     fn close(&mut self) -> &mut Self {
         self.step();
         self.handler.closed(self.at, &self.c, &mut self.s, CloseReason::Fin);
-        self.events.extend(self.handler.events());
+        self.handler.take_events(&mut self.events);
         self
     }
 
@@ -157,7 +157,7 @@ fn r62_the_transport_and_the_connection_are_told_before_the_first_message() {
     let mut lab = Lab::new(RoleEvidence::Syn, 8333, &[]);
     lab.write(OUT, &message("verack", &[]));
     lab.handler.established(lab.at, &lab.c, &mut lab.s);
-    lab.events.extend(lab.handler.events());
+    lab.handler.take_events(&mut lab.events);
     assert_eq!(lab.events.iter().filter(|e| matches!(e.what, What::Established(_))).count(), 1);
 }
 

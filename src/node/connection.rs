@@ -104,10 +104,10 @@ impl Connection {
         let spv = peer.filters || (peer.version && !full && !peer.relay);
         Gauges {
             total: 1,
-            inbound: u64::from(self.conversation.initiator != side),
-            fullnode: u64::from(full),
-            spv: u64::from(spv),
-            readable: u64::from(matches!(self.transport, Transport::V1(_))),
+            inbound: u32::from(self.conversation.initiator != side),
+            fullnode: u32::from(full),
+            spv: u32::from(spv),
+            readable: u32::from(matches!(self.transport, Transport::V1(_))),
         }
     }
 }

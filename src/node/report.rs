@@ -211,11 +211,11 @@ impl Report {
     /// The report of `nodes` and their connections.
     pub(super) fn new<S>(
         nodes: &[Node],
-        connections: &HashMap<PacketIndex, Connection, S>,
+        connections: &HashMap<PacketIndex, Box<Connection>, S>,
         c: &Counters,
         unattributed: u64,
     ) -> Self {
-        let mut all: Vec<_> = connections.iter().collect();
+        let mut all: Vec<_> = connections.iter().map(|(id, c)| (id, &**c)).collect();
         all.sort_unstable_by_key(|(id, _)| **id);
         let capture = Capture {
             first: c.first.map(Timestamp::nanos),
@@ -279,11 +279,11 @@ fn node_report(index: usize, n: &Node, all: &[(&PacketIndex, &Connection)]) -> N
         faulty_messages: n.faulty,
         user_agents: n.agent_counts.clone().into_iter().collect(),
         open: Open {
-            total: g.total,
-            inbound: g.inbound,
-            outbound: g.total - g.inbound,
-            fullnode: g.fullnode,
-            spv: g.spv,
+            total: g.total.into(),
+            inbound: g.inbound.into(),
+            outbound: (g.total - g.inbound).into(),
+            fullnode: g.fullnode.into(),
+            spv: g.spv.into(),
         },
         chain: ChainReport::new(&n.ledger),
         mempool: MempoolReport::new(&n.ledger),

@@ -58,7 +58,7 @@ pub struct View {
     config: Config,
     watch: Watch,
     learner: Learner,
-    connections: HashMap<PacketIndex, Connection, ahash::RandomState>,
+    connections: HashMap<PacketIndex, Box<Connection>, ahash::RandomState>,
     ended: VecDeque<(Timestamp, PacketIndex)>,
     attempts: VecDeque<(Timestamp, IpAddr, SocketAddr)>,
     nodes: Vec<Node>,
@@ -209,7 +209,7 @@ impl View {
         match &event.what {
             What::Established(conversation) => {
                 let port = self.has_bitcoin_port(conversation);
-                self.connections.insert(id, Connection::new(**conversation, time, port));
+                self.connections.insert(id, Box::new(Connection::new(**conversation, time, port)));
                 self.take_up(id);
             }
             What::Transport(transport) => self.transport(id, *transport, time),

@@ -70,15 +70,15 @@ const COLUMNS: [Column; 15] = [
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     /// Open connections.
-    pub total: u64,
+    pub total: u32,
     /// Opened by the peer.
-    pub inbound: u64,
+    pub inbound: u32,
     /// With full blocks to offer.
-    pub fullnode: u64,
+    pub fullnode: u32,
     /// Light clients.
-    pub spv: u64,
+    pub spv: u32,
     /// On v1.
-    pub readable: u64,
+    pub readable: u32,
 }
 
 /// A gauge point's values; `num_addrs` and `num_banned` are gauges of the node, not sums over connections.

@@ -80,6 +80,22 @@ pub fn captures() -> &'static [Capture] {
     })
 }
 
+/// Those, and the ones of encrypted connections.
+pub fn recordings() -> impl Iterator<Item = &'static Capture> {
+    static ENCRYPTED: OnceLock<Vec<Capture>> = OnceLock::new();
+    let encrypted = ENCRYPTED.get_or_init(|| {
+        let mut all = vec![load("btcd-v2-messages", "10.88.0.2", bundled("btcd-v2-messages"))];
+        // That they are absent was said already.
+        if let Some(folder) = std::env::var_os("BTCDMON_SHARED") {
+            let folder = Path::new(&folder).join("captures");
+            let names = ["core31-v2", "core31-v2-busy", "core31-v2-quiet"];
+            all.extend(names.map(|name| load(name, "10.77.0.1", folder.join(name))));
+        }
+        all
+    });
+    captures().iter().chain(encrypted)
+}
+
 /// Random numbers that are the same in every run (splitmix64).
 pub struct Random(pub u64);
 

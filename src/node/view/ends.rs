@@ -3,7 +3,6 @@
 use super::{ATTEMPTS, REMEMBERED, View};
 use crate::flow::{CloseReason, PacketIndex, Side};
 use crate::message::transport::Transport;
-use crate::node::connection::Connection;
 use crate::node::report::ConnectionReport;
 use crate::node::trouble::Trouble;
 use crate::time::Timestamp;
@@ -68,7 +67,7 @@ impl View {
     pub(super) fn forget_oldest(&mut self) {
         let Some((ended, id)) = self.ended.pop_front() else { return };
         if self.connections.get(&id).is_some_and(|c| c.ended == Some(ended)) {
-            let Some(c) = self.connections.remove(&id).filter(Connection::is_bitcoin) else { return };
+            let Some(c) = self.connections.remove(&id).filter(|c| c.is_bitcoin()) else { return };
             for (node, side) in c.nodes.into_iter().flatten() {
                 self.nodes[node].remember(ConnectionReport::new(&c, side));
             }

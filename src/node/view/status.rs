@@ -54,8 +54,8 @@ impl NodeStatus {
         let tip = n.ledger.chain.as_ref().and_then(crate::node::chain::Chain::tip).and_then(|t| t.height);
         Self {
             name: Arc::clone(&n.name),
-            inbound: n.gauges.inbound,
-            outbound: n.gauges.total - n.gauges.inbound,
+            inbound: n.gauges.inbound.into(),
+            outbound: (n.gauges.total - n.gauges.inbound).into(),
             v1: n.shares[0].connections,
             v2: n.shares[1].connections,
             messages: n.messages_in_all(),
