@@ -10,6 +10,7 @@ mod replay;
 mod series;
 mod settings;
 mod sink_args;
+mod web_args;
 
 use crate::config::{self as configuration, File};
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};

@@ -5,16 +5,16 @@
 //! order are the order of the data:
 //!
 //! ```text
-//! capture ─▶ decode ─▶ flow ─▶ message ─▶ node ─▶ series ─▶ sink
-//!  frames    segments  streams  messages   the      points    SQLite,
-//!                               events     node               text
-//! └───────────────────────── app wires them ─────────────────────────┘
+//! capture ─▶ decode ─▶ flow ─▶ message ─▶ node ─▶ series ─▶ sink ─▶ web
+//!  frames    segments  streams  messages   the      points    SQLite, API,
+//!                               events     node               text    pages
+//! └───────────────────────────── app wires them ──────────────────────────┘
 //! ```
 //!
 //! Reading order: [`capture`] (`Frame`, `PacketSource`), [`decode`]
 //! (`Segment`), [`flow`] (`StreamHandler`, `Partition`), [`message`]
 //! (`Framer`, `Connections`, `Event`), [`node`] (`View`), [`series`]
-//! (`SERIES`, `Point`), [`sink`] (`Store`), then [`app`].
+//! (`SERIES`, `Point`), [`sink`] (`Store`), [`web`] (`Watcher`, `Server`), then [`app`].
 //!
 //! [`time`] and [`health`] are leaves. Capture time is the only clock below
 //! [`app`]; imports point left only. A test holds the tree to both.
@@ -33,3 +33,4 @@ pub mod node;
 pub mod series;
 pub mod sink;
 pub mod time;
+pub mod web;

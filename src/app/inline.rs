@@ -72,6 +72,7 @@ impl<O: Consumer, H: Handler> Inline<O, H> {
         }
         let counters = self.counters(dropped);
         self.view.finish(now, counters, &mut self.out);
+        self.out.finished(now, &self.view);
         self.out.settled();
         Finished { report: self.view.report(), out: self.out }
     }

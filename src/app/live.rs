@@ -9,19 +9,21 @@ use super::log;
 use super::outlets::Outlets;
 use super::privileges;
 use super::sandbox::{self, Allowed};
+use super::serve::{self, Web};
 use super::signals::Signals;
 use super::stage::{Consumer, Finished, Settings, Stages};
 use crate::capture::device;
 use crate::capture::rotate::RotateOptions;
 use crate::capture::{Frame, Live, LiveOptions};
 use crate::node::spec::NodeAddress;
-use crate::node::{NodeSpec, Output, Report, SeenMessage, View};
+use crate::node::{NodeSpec, Output, Report, SeenEstimate, SeenMessage, View};
 use crate::series::Point;
 use crate::series::delivery::{Delivery, Loss};
 use crate::sink::SinkConfig;
 use crate::sink::contract::Notices;
 use crate::sink::queue::{Policy, WhenFull};
 use crate::time::Timestamp;
+use crate::web::Watcher;
 use anyhow::{Context as _, Result};
 use sd_notify::NotifyState;
 use std::net::IpAddr;
@@ -50,6 +52,8 @@ pub struct Job {
     pub settings: Settings,
     /// Where the points go.
     pub sinks: Vec<SinkConfig>,
+    /// The dashboard, if there is to be one.
+    pub web: Option<Web>,
     /// The sensor's name in them.
     pub sensor: String,
     /// The folder for what such a program keeps, when it is used: it may be made, and given to the user to become.
@@ -86,14 +90,29 @@ pub struct Reloaded {
 struct Results {
     outlets: Outlets,
     board: Arc<Board>,
+    /// Whoever serves them to browsers.
+    web: Option<Watcher>,
     /// Points that the store had lost when the last interval ended.
     rolled_back: u64,
 }
 
 impl Output for Results {
-    fn message(&mut self, _: &SeenMessage<'_>) {}
+    fn message(&mut self, seen: &SeenMessage<'_>) {
+        if let Some(web) = &mut self.web {
+            web.message(seen);
+        }
+    }
+
+    fn estimate(&mut self, seen: &SeenEstimate<'_>) {
+        if let Some(web) = &mut self.web {
+            web.estimate(seen);
+        }
+    }
 
     fn point(&mut self, point: Point) {
+        if let Some(web) = &mut self.web {
+            web.point(&point);
+        }
         self.outlets.point(point);
     }
 
@@ -113,6 +132,7 @@ impl Output for Results {
 impl Consumer for Results {
     fn ticked(&mut self, time: Timestamp, view: &View) {
         self.board.nodes(view.status(time));
+        serve::ticked(self.web.as_mut(), &self.board, time, view);
     }
 }
 
@@ -127,6 +147,7 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
         job.settings.node.nodes.extend(node_here(&names, &job.settings.ports));
         here = (!job.settings.node.nodes.is_empty()).then(|| device::addresses(&names));
     }
+    let door = serve::open(job.web.as_ref());
     let enforced = give_up(&job)?;
     let outlets =
         Outlets::open(&job.sinks, &job.sensor, Policy::live(WhenFull::DropOldest), &Notices::new(|t| log::warn(&t)))?;
@@ -138,7 +159,8 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
         log::info(&greeting(&job, &names, enforced));
     }
     let teller = Teller::start(Arc::clone(&board), job.quiet, job.log_every)?;
-    let results = Results { outlets, board: Arc::clone(&board), rolled_back: 0 };
+    let (server, web) = serve::start(&job, door)?.unzip();
+    let results = Results { outlets, board: Arc::clone(&board), web, rolled_back: 0 };
     let mut stages = Stages::new(&job.settings, results).context("cannot start a thread")?;
     notify(&[NotifyState::Ready]);
 
@@ -223,6 +245,9 @@ pub fn run(mut job: Job, reload: &mut dyn FnMut() -> Result<Reloaded>) -> Result
     let Finished { report, out } = stages.finish(dropped)?;
     let closed = out.outlets.close();
     teller.finish();
+    if let Some(server) = server {
+        server.stop();
+    }
     closed.context("not everything could be written at the end")?;
     match failed {
         Some(e) => Err(e).context("the capture ended; what was seen before is stored"),

@@ -6,8 +6,8 @@
 //! over the channels of [`fabric`]), [`merge`] (back into the order of the
 //! capture), [`threads`]; [`stage`] is either; [`outlets`] takes the points to the
 //! sinks. [`run`] is a replay from files to results, [`messages`] what `btcdmon messages`
-//! prints. [`live`] is a run on network interfaces, with [`privileges`] and [`sandbox`]
-//! (what it gives up), [`board`] (what it tells) and [`keep`] (frames in files).
+//! prints, [`pace`] slows it down for those who watch. [`live`] is a run on network interfaces, with [`privileges`] and [`sandbox`]
+//! (what it gives up), [`board`] (what it tells), [`serve`] (the dashboard) and [`keep`] (frames in files).
 
 pub mod batch;
 pub mod board;
@@ -23,11 +23,13 @@ pub mod log;
 pub mod merge;
 pub mod messages;
 pub mod outlets;
+pub mod pace;
 pub mod privileges;
 pub mod progress;
 pub mod run;
 pub mod sandbox;
 mod seccomp;
+pub mod serve;
 pub mod shutdown;
 pub mod signals;
 pub mod stage;

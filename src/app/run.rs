@@ -2,24 +2,30 @@
 
 use super::messages::{self, Format};
 use super::outlets::Outlets;
+use super::pace::Pace;
 use super::progress::{Bar, EVERY};
 use super::shutdown::Shutdown;
 use super::stage::{Consumer, Finished, Settings, Stages};
 use crate::capture::{Options, PacketSource as _, Replay};
 use crate::message::command::Command;
-use crate::node::{Output, Report, SeenEstimate, SeenMessage};
+use crate::node::{Output, Report, SeenEstimate, SeenMessage, View};
 use crate::series::Point;
 use crate::series::delivery::Delivery;
 use crate::sink::SinkConfig;
 use crate::sink::contract::Notices;
 use crate::sink::queue::{Closed, Policy};
+use crate::time::Timestamp;
+use crate::web::Watcher;
+use crate::web::watcher::Capture;
 use anyhow::{Context as _, Result};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a growing file is looked at.
 const FOLLOW: Duration = Duration::from_millis(200);
+/// An interrupt is noticed after this time at most.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// What to replay and where to.
 pub struct Job {
@@ -35,6 +41,8 @@ pub struct Job {
     pub sensor: String,
     /// Somebody watches a pipe or a growing file: messages are printed as they come.
     pub watched: bool,
+    /// How many times faster than the capture; as fast as it can without.
+    pub speed: Option<f64>,
     /// Show no progress bar.
     pub quiet: bool,
 }
@@ -71,6 +79,8 @@ pub struct Listing<W> {
 struct Results<W> {
     outlets: Outlets,
     listing: Option<Listing<W>>,
+    /// Whoever serves it to browsers.
+    web: Option<Watcher>,
     /// The first thing that went wrong; the run ends there, what was stored stays.
     failed: Option<anyhow::Error>,
     /// Whoever reads the listing has gone.
@@ -109,6 +119,18 @@ impl<W: Write + Send + 'static> Consumer for Results<W> {
         }
     }
 
+    fn ticked(&mut self, time: Timestamp, view: &View) {
+        if let Some(web) = &mut self.web {
+            web.ticked(time, view, Capture::default());
+        }
+    }
+
+    fn finished(&mut self, time: Timestamp, view: &View) {
+        if let Some(web) = &mut self.web {
+            web.finished(time, view, Capture::default());
+        }
+    }
+
     fn ended(&self) -> bool {
         self.failed.is_some() || self.closed || self.outlets.has_failed()
     }
@@ -116,6 +138,9 @@ impl<W: Write + Send + 'static> Consumer for Results<W> {
 
 impl<W: Write> Output for Results<W> {
     fn message(&mut self, seen: &SeenMessage<'_>) {
+        if let Some(web) = &mut self.web {
+            web.message(seen);
+        }
         let Some(l) = self.listing.as_mut().filter(|_| !self.closed) else { return };
         let m = seen.message;
         let name = m.unknown_name.as_deref().unwrap_or(m.command.name());
@@ -129,6 +154,9 @@ impl<W: Write> Output for Results<W> {
     }
 
     fn estimate(&mut self, seen: &SeenEstimate<'_>) {
+        if let Some(web) = &mut self.web {
+            web.estimate(seen);
+        }
         let Some(l) = self.listing.as_mut().filter(|_| !self.closed) else { return };
         let Some(command) = seen.estimate.kind.command() else { return };
         if l.commands.is_empty() || l.commands.iter().any(|c| c == command.name()) {
@@ -139,6 +167,9 @@ impl<W: Write> Output for Results<W> {
     }
 
     fn point(&mut self, point: Point) {
+        if let Some(web) = &mut self.web {
+            web.point(&point);
+        }
         self.outlets.point(point);
     }
 
@@ -155,16 +186,18 @@ impl<W: Write> Output for Results<W> {
     }
 }
 
-/// Replays `job`; messages go to `listing`.
+/// Replays `job`; messages go to `listing`, and `web` follows.
 pub fn replay<W: Write + Send + 'static>(
     job: &Job,
     listing: Option<Listing<W>>,
+    web: Option<Watcher>,
     shutdown: &Shutdown,
 ) -> Result<Outcome> {
     let mut source = Replay::open(&job.files, job.capture.clone())?;
     let notices = Notices::new(|text| eprintln!("btcdmon: {text}"));
     let outlets = Outlets::open(&job.sinks, &job.sensor, Policy::REPLAY, &notices)?;
-    let mut results = Results { outlets, listing, failed: None, closed: false, unshown: false, watched: job.watched };
+    let mut results =
+        Results { outlets, listing, web, failed: None, closed: false, unshown: false, watched: job.watched };
     if let Some(l) = &mut results.listing {
         let head = messages::print_head(&mut l.out, l.format);
         results.printed(head);
@@ -173,6 +206,7 @@ pub fn replay<W: Write + Send + 'static>(
     let bar = Bar::new(job.quiet, source.progress().bytes_total);
     let mut frames = 0_u64;
     let mut failed = None;
+    let mut pace = job.speed.map(Pace::new);
     while !shutdown.requested() && !stages.ended() {
         // Before the source waits for more, everything it gave is shown.
         if job.watched && !source.is_buffered() {
@@ -180,7 +214,17 @@ pub fn replay<W: Write + Send + 'static>(
         }
         let dropped = source.dropped();
         match source.next_frame() {
-            Ok(Some(frame)) => stages.frame(&frame, dropped),
+            Ok(Some(frame)) => {
+                while let Some(wait) = pace.as_mut().and_then(|p| p.wait(frame.time, Instant::now())) {
+                    if shutdown.requested() {
+                        break;
+                    }
+                    // What was due is seen before the next frame is.
+                    stages.flush();
+                    std::thread::sleep(wait.min(SLICE));
+                }
+                stages.frame(&frame, dropped);
+            }
             Ok(None) if job.capture.follow => {
                 std::thread::sleep(FOLLOW);
             }

@@ -61,6 +61,9 @@ pub trait Consumer: Output + Send + 'static {
     /// One second of capture time has passed; `view` tells where the nodes stand.
     fn ticked(&mut self, _time: Timestamp, _view: &View) {}
 
+    /// The capture has ended at `time`: nothing more comes.
+    fn finished(&mut self, _time: Timestamp, _view: &View) {}
+
     /// Whether nobody wants more.
     fn ended(&self) -> bool {
         false

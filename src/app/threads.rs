@@ -181,6 +181,7 @@ impl<O: Consumer> NodeStage<O> {
             }
             Merged::End(time, counters) => {
                 view.finish(time, *counters, out);
+                out.finished(time, view);
                 last = true;
             }
         });

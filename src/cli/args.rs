@@ -2,6 +2,7 @@
 
 use super::live_args::{DoctorArgs, LiveArgs};
 use super::sink_args::SinkArgs;
+use super::web_args::{Speed, WebArgs, speed};
 use crate::app::messages::Format;
 use crate::flow::Checksums;
 use crate::message::network::Network;
@@ -29,6 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   sudo btcdmon live                               watch the node of this host
   btcdmon replay node.pcapng                      what a capture shows, in one page
+  btcdmon replay --serve node.pcapng              the same in a browser, at http://127.0.0.1:8399
   btcdmon replay --store node.db captures/        a folder of rotated captures into a store
   btcdmon messages node.pcap -c tx,inv            each message, one JSON object a line
   btcdmon query --store node.db \"SELECT * FROM peers WHERE user_agent <> ''\"
@@ -120,7 +122,8 @@ Examples:
   btcdmon replay node.pcap.zst
   btcdmon replay --node home=192.0.2.7,2001:db8::7 --store home.db --interval 10s /var/captures
   tcpdump -w - 'tcp port 8333' | btcdmon replay -
-  btcdmon replay --json node.pcap | jq '.nodes[0].messages'")]
+  btcdmon replay --json node.pcap | jq '.nodes[0].messages'
+  btcdmon replay --serve --speed 60x node.pcap            look at it at http://127.0.0.1:8399")]
 pub struct ReplayArgs {
     /// What to read.
     #[command(flatten)]
@@ -142,9 +145,23 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub json: bool,
 
+    /// Show the capture in a browser (see --web), while it is replayed and afterwards, until interrupted. Without
+    /// --store the series are kept in a temporary file.
+    #[arg(long)]
+    pub serve: bool,
+
+    /// How fast: `1x` as it was captured, `60x` a minute in a second, `max` as fast as possible. A silence is waited
+    /// for 5 s at most.
+    #[arg(long, value_name = "SPEED", default_value = "max", value_parser = speed)]
+    pub speed: Speed,
+
     /// Where the points go besides the store.
     #[command(flatten)]
     pub sinks: SinkArgs,
+
+    /// The dashboard.
+    #[command(flatten)]
+    pub web: WebArgs,
 }
 
 /// `btcdmon messages`

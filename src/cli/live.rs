@@ -5,6 +5,7 @@ use super::settings::{host_name, ports, settings};
 use super::{Command, Given, parse};
 use crate::app::live::{self, Job, Reloaded};
 use crate::app::privileges;
+use crate::app::serve::Web;
 use crate::capture::LiveOptions;
 use crate::capture::expression::expression;
 use crate::capture::rotate::RotateOptions;
@@ -52,12 +53,22 @@ pub fn run(args: &LiveArgs, given: &Given, arguments: &[OsString]) -> Result<Exi
         }
         sinks.push(sink);
     }
+    if args.no_web && args.web.web.is_some() {
+        bail!("--web and --no-web contradict each other; leave one out");
+    }
+    let web = if args.no_web { None } else { Some(args.web.read()?) };
     let mut settings = settings(&args.watch, args.interval, LEARN_WATCHED)?;
     // Whoever sends to the node must not know which conversations share a place.
     settings.hasher = KeyHasher::random();
     let job = Job {
         capture: options(&args.capture, &ports(&args.watch)),
         settings,
+        web: web.map(|w| Web {
+            listen: w.listen,
+            retention: args.sinks.retention(Retention::LIVE),
+            max_connections: u64::from(args.watch.max_connections),
+            access: Box::new(move |bound| Ok(w.access(bound)?)),
+        }),
         sinks,
         sensor: args.sensor.clone().unwrap_or_else(host_name),
         own_folder: own.ok().filter(|_| uses_own),

@@ -2,6 +2,7 @@
 
 use super::args::{WatchArgs, interval};
 use super::sink_args::{SinkArgs, bytes};
+use super::web_args::WebArgs;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -103,6 +104,14 @@ pub struct LiveArgs {
     /// Where the points go besides the store.
     #[command(flatten)]
     pub sinks: SinkArgs,
+
+    /// No dashboard.
+    #[arg(long)]
+    pub no_web: bool,
+
+    /// The dashboard.
+    #[command(flatten)]
+    pub web: WebArgs,
 }
 
 /// `btcdmon doctor`

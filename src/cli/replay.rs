@@ -10,23 +10,29 @@ use crate::node::view::{LEARN_FILES, LEARN_WATCHED};
 use crate::sink::rollup::Retention;
 use crate::sink::{SinkConfig, summary};
 use crate::time::SECOND;
+use crate::web::{self, Door, Mode, Server, Watcher};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Bytes buffered before standard output.
 const BUFFER: usize = 64 * 1024;
+/// An interrupt is noticed after this time at most.
+const LOOK: Duration = Duration::from_millis(50);
 
 fn job(input: &InputArgs, interval: i64) -> Result<Job> {
     let watched = input.follow || input.files.iter().any(|f| f.as_os_str() == "-");
+    let learn = if watched { LEARN_WATCHED } else { LEARN_FILES };
     Ok(Job {
         files: input.files.clone(),
         capture: Options { follow: input.follow, filter: input.filter.clone() },
-        settings: settings(&input.watch, interval, if watched { LEARN_WATCHED } else { LEARN_FILES })?,
+        settings: settings(&input.watch, interval, learn)?,
         sinks: Vec::new(),
         sensor: String::new(),
         watched,
+        speed: None,
         quiet: input.quiet,
     })
 }
@@ -51,7 +57,10 @@ pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
         job.sinks.push(SinkConfig::Store { path: path.clone(), retention });
     }
     job.sinks.extend(args.sinks.configs()?);
-    let outcome = run::replay::<io::Sink>(&job, None, &Shutdown::listen())?;
+    let shutdown = Shutdown::listen();
+    let (served, watcher) =
+        if args.serve { serve(args, &mut job).map(|(s, w)| (Some(s), Some(w)))? } else { (None, None) };
+    let outcome = run::replay::<io::Sink>(&job, None, watcher, &shutdown)?;
     let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
     if args.json {
         let mut object = serde_json::to_value(&outcome.report)?;
@@ -77,7 +86,71 @@ pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
         }
     }
     out.flush().context("cannot write the summary")?;
-    Ok(conclude(&outcome))
+    let status = conclude(&outcome);
+    if let Some(served) = served {
+        served.until(&shutdown);
+    }
+    Ok(status)
+}
+
+/// A replay that is shown to browsers.
+struct Served {
+    server: Server,
+    /// Removed at the end.
+    _store: Option<tempfile::TempDir>,
+}
+
+/// Opens the dashboard on what `job` will replay.
+fn serve(args: &ReplayArgs, job: &mut Job) -> Result<(Served, Watcher)> {
+    let asked = args.web.read()?;
+    let door = Door::open(asked.listen)?;
+    let mut store = args.store.clone();
+    let mut folder = None;
+    if store.is_none() {
+        let made = tempfile::Builder::new().prefix("btcdmon-").tempdir();
+        let made = made.context("cannot make a temporary folder for the series; name a file with --store")?;
+        let path = made.path().join("replay.db");
+        job.sinks.insert(0, SinkConfig::store(&path));
+        store = Some(path);
+        folder = Some(made);
+    }
+    job.speed = args.speed.0;
+    if job.speed.is_some() {
+        // Somebody watches.
+        job.settings.node.learn = LEARN_WATCHED;
+    }
+    let config = web::Config {
+        mode: Mode::Replay,
+        speed: job.speed,
+        store,
+        retention: args.sinks.retention(Retention::FOREVER),
+        sensor: job.sensor.clone(),
+        interval: args.interval,
+        max_connections: u64::from(args.input.watch.max_connections),
+        access: asked.access(door.address())?,
+    };
+    let (server, watcher) = Server::start(door, config)?;
+    eprintln!("btcdmon: the dashboard is at http://{}/", server.address());
+    if !web::assets::has_page() {
+        eprintln!(
+            "btcdmon: note: this program was built without its pages (no Node.js); the API is there all the same"
+        );
+    }
+    Ok((Served { server, _store: folder }, watcher))
+}
+
+impl Served {
+    /// Serves on until an interrupt comes.
+    fn until(self, shutdown: &Shutdown) {
+        self.server.stored();
+        if !shutdown.requested() {
+            eprintln!("btcdmon: the replay is finished; Ctrl-C ends the dashboard");
+        }
+        while !shutdown.requested() {
+            std::thread::sleep(LOOK);
+        }
+        self.server.stop();
+    }
 }
 
 /// `btcdmon messages`
@@ -94,6 +167,6 @@ pub fn messages(args: &MessagesArgs) -> Result<ExitCode> {
     }
     let out = BufWriter::with_capacity(BUFFER, io::stdout());
     let listing = Listing { out, format: args.format, commands: args.command.clone() };
-    let outcome = run::replay(&job, Some(listing), &Shutdown::listen())?;
+    let outcome = run::replay(&job, Some(listing), None, &Shutdown::listen())?;
     Ok(conclude(&outcome))
 }

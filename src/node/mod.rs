@@ -19,6 +19,7 @@ pub mod key;
 mod learn;
 pub mod ledger;
 pub mod limiter;
+pub mod listing;
 pub mod mempool;
 pub mod outpoints;
 pub mod output;

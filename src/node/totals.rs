@@ -170,6 +170,11 @@ impl Node {
         self.messages.iter().chain(&self.interval).map(|m| m.count.iter().sum::<u64>()).sum()
     }
 
+    /// Inferred messages since the start, likewise.
+    pub fn estimates_in_all(&self) -> u64 {
+        self.estimates.iter().chain(&self.interval_estimates).map(|m| m.count.iter().sum::<u64>()).sum()
+    }
+
     /// Replaces what a connection adds to the gauges.
     pub fn recount(&mut self, before: &Gauges, after: &Gauges) {
         let g = &mut self.gauges;

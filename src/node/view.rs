@@ -439,6 +439,7 @@ impl View {
 
 mod ends;
 mod estimates;
+mod look;
 pub mod status;
 
 #[cfg(test)]

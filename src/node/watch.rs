@@ -42,6 +42,12 @@ impl Watched {
     pub fn is_named(&self) -> bool {
         self.named
     }
+
+    /// Its addresses, as given or as found.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let given = self.spec.iter().flat_map(|s| &s.addresses).map(|a| a.ip);
+        given.chain(self.found.map(|e| e.ip)).collect()
+    }
 }
 
 /// A node and the side of a connection on which it is.

@@ -13,15 +13,22 @@ use super::{functions, suggest};
 use crate::time::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Virtual machine steps between two looks at [`Limits::stop`]: about a tenth of a millisecond.
 const STEPS: i32 = 10_000;
+
+/// Longest text or row in a statement of a stranger, bytes: the store has none over some kilobytes.
+const LONGEST: i32 = 1 << 20;
+/// Longest wait for the writer, which locks readers out only while it opens or closes the file.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// PRAGMAs that only tell something; with `true` they take an argument.
 const PRAGMAS: [(&str, bool); 19] = [
@@ -140,12 +147,35 @@ impl StoreReader {
     /// # Errors
     /// The file is missing, is no store, is of a newer version, or cannot be read.
     pub fn open(path: &Path, now: Timestamp) -> Result<Self, QueryError> {
+        Self::make(path, now, |_| Ok(()))
+    }
+
+    fn make(
+        path: &Path,
+        now: Timestamp,
+        bound: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<Self, QueryError> {
         let path = plain(path);
         let mut conn = connect(&path)?;
+        bound(&conn).map_err(|e| failure(&path, &e))?;
         let now = Arc::new(AtomicI64::new(now.nanos()));
         let refused = Arc::new(Mutex::new(None));
         harden(&mut conn, &now, &refused).map_err(|e| failure(&path, &e))?;
         Ok(Self { conn, now, refused })
+    }
+
+    /// The same for statements of strangers: what they sort and join stays in memory, where the caller's
+    /// [`Limits::stop`] sees it (a confined process has no folder for temporary files), and no value is large.
+    ///
+    /// # Errors
+    /// As [`StoreReader::open`].
+    pub fn open_bounded(path: &Path, now: Timestamp) -> Result<Self, QueryError> {
+        let bound = |conn: &Connection| {
+            conn.pragma_update(None, "temp_store", "MEMORY")?;
+            conn.busy_timeout(BUSY)?;
+            conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST).map(|_| ())
+        };
+        Self::make(path, now, bound)
     }
 
     /// Sets what `now()` gives, for a reader that stays open.

@@ -25,9 +25,10 @@ fn fill(store: &Path, files: &[PathBuf]) -> Outcome {
         sinks: vec![SinkConfig::store(store)],
         sensor: "test".to_owned(),
         watched: false,
+        speed: None,
         quiet: true,
     };
-    replay::<io::Sink>(&job, None, &Shutdown::default()).unwrap()
+    replay::<io::Sink>(&job, None, None, &Shutdown::default()).unwrap()
 }
 
 fn rows(store: &Path, sql: &str) -> Vec<Value> {

@@ -428,7 +428,8 @@ impl Ledger {
         }
     }
 
-    fn processed(&self, r: &Record) -> Vec<Value> {
+    /// The values of a block's point in `processed_blocks`.
+    pub fn processed(&self, r: &Record) -> Vec<Value> {
         let (chain, d) = (self.chain.as_ref(), &r.data);
         let height = d.height.or_else(|| chain?.height(&r.header.hash));
         let created = height.zip(self.network).map(|(height, network)| subsidy(height, network));

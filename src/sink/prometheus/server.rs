@@ -29,6 +29,17 @@ pub struct ServerError {
     pub why: std::io::Error,
 }
 
+/// A port for a server of this program, and where it is: the system chooses the port when 0 was given.
+///
+/// # Errors
+/// Nobody may listen there.
+pub fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
+}
+
 /// The server.
 pub struct Server {
     address: SocketAddr,
@@ -43,9 +54,7 @@ impl Server {
     /// [`ServerError`].
     pub fn start(address: SocketAddr, page: Arc<Mutex<Page>>) -> Result<Self, ServerError> {
         let wrong = |why| ServerError { address, why };
-        let listener = TcpListener::bind(address).map_err(wrong)?;
-        listener.set_nonblocking(true).map_err(wrong)?;
-        let bound = listener.local_addr().map_err(wrong)?;
+        let (listener, bound) = bind(address).map_err(wrong)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(wrong)?;
         let (stop, stopped) = oneshot::channel();
         let app = Router::new()
