@@ -101,6 +101,11 @@ impl Wire {
 
     /// A new peer; both ends say that they are at `height`.
     pub fn peer_at(&mut self, height: i32) -> usize {
+        self.peer_as(height, "/test/")
+    }
+
+    /// The same with a user agent of its own.
+    pub fn peer_as(&mut self, height: i32, agent: &str) -> usize {
         let peer = self.connects();
         for way in [ToNode, FromNode] {
             let address = Address::new(&SocketAddr::new(NODE.parse().unwrap(), self.port), ServiceFlags::NETWORK);
@@ -110,7 +115,7 @@ impl Wire {
                 address.clone(),
                 address,
                 peer as u64,
-                "/test/".into(),
+                agent.into(),
                 height,
             );
             (version.version, version.relay) = (70016, true);
