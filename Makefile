@@ -8,7 +8,7 @@ STORE := target/demo.db
 # A folder with recordings to hold the sensor against (not part of the repository).
 SHARED ?=
 
-.PHONY: help demo build test check fmt clippy doc deps-build deps-test e2e load soak fuzz bench shared record clean
+.PHONY: help demo build ui test check fmt clippy doc deps-build deps-test e2e browser load soak fuzz bench shared record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,10 +24,13 @@ demo: build ## build, replay a bundled real capture, show the result and what to
 	@echo "  $(BIN) series            what every figure means"
 	@echo "The history is in $(STORE) (SQLite). There is no dashboard yet: README.md says where the project stands."
 
-build: deps-build ## the program, optimised
+build: deps-build ui ## the program, optimised
 	$(CARGO) build --release --locked
 
-test: deps-test check e2e fuzz ## everything that can be tested here
+ui: ## the dashboard's pages, which the program takes up; needs Node.js
+	@src/web/ui/build.sh
+
+test: deps-test ui check e2e browser fuzz ## everything that can be tested here
 
 check: fmt clippy doc
 	$(CARGO) test --locked
@@ -44,6 +47,10 @@ doc:
 e2e: deps-test ## live sensors beside real nodes, in network namespaces (root)
 	$(CARGO) build --locked
 	@tests/e2e/run.sh target/debug/btcdmon || { s=$$?; [ $$s -eq 3 ] && [ -z "$$CI" ] && echo "skipped: the end-to-end tests"; }
+
+browser: deps-test ui ## the dashboard in a headless Chromium; screenshots of every page
+	$(CARGO) build --locked
+	@tests/browser/run.sh target/debug/btcdmon || { s=$$?; [ $$s -eq 3 ] && [ -z "$$CI" ] && echo "skipped: the browser tests"; }
 
 load: build ## how much the sensor captures without a loss, beside tcpdump (root)
 	@tests/load.sh target/release/btcdmon

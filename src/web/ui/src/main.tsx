@@ -10,7 +10,7 @@ import * as meta from './lib/meta';
 import { use } from './lib/store';
 import { view } from './lib/view';
 import { Blocks, OneBlock } from './pages/blocks';
-import { Login } from './pages/login';
+import { comeBack, Login } from './pages/login';
 import { Messages } from './pages/messages';
 import { Overview } from './pages/overview';
 import { OnePeer, Peers } from './pages/peers';
@@ -73,6 +73,7 @@ function App() {
   );
 }
 
+comeBack();
 firstLook();
 installTips();
 void start();

@@ -208,13 +208,3 @@ export async function get<T>(path: string, params: Params = {}, signal?: AbortSi
     await new Promise((go) => setTimeout(go, 400 * tries));
   }
 }
-
-export async function post<T>(path: string, body: unknown): Promise<T> {
-  const response = await fetch(address(path), {
-    method: 'POST',
-    credentials: 'same-origin',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  return answer<T>(response);
-}

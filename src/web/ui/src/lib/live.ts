@@ -1,5 +1,5 @@
 // The newest snapshot, by server-sent events. When the stream breaks the page says so and tries again.
-import { ApiError, get, locked, type Block, type Status } from './api';
+import { ApiError, get, type Block, type Status } from './api';
 import { store } from './store';
 
 export type Link = 'connecting' | 'live' | 'ended' | 'lost';
@@ -44,10 +44,4 @@ function listen(): void {
     linkState.set('lost');
     if (source?.readyState === EventSource.CLOSED) setTimeout(() => void start(), AGAIN_MS);
   };
-}
-
-/** After a login. */
-export function unlocked(): void {
-  locked.set(false);
-  void start();
 }

@@ -7,7 +7,7 @@ import { useAsk } from '../lib/load';
 import { use } from '../lib/store';
 import { link } from '../lib/view';
 import { Bytes, Count, Empty, Facts, Hash, Heading, Mark, Moment, Sat, Span, Trouble } from '../parts/bits';
-import { Frame, Panel, useNode } from '../parts/panel';
+import { Frame, Group, Panel, useNode } from '../parts/panel';
 import { Table, type Col } from '../parts/table';
 import { BLOCK_SIZE, FEES_PER_BLOCK, PROCESS } from './panels';
 
@@ -79,13 +79,13 @@ export function Blocks() {
         <Small name="Process time" of="processed_blocks.process_time" text={f.span(middle(rows.map((b) => b.process_time)))} sub="median" />
         <Small name="Relay time" of="processed_blocks.relay_time" text={f.span(middle(rows.map((b) => b.relay_time)))} sub="median" />
       </section>
-      <div class="panels of3">
+      <Group name="Over time" of={3}>
         <Panel def={PROCESS} />
         <Panel def={BLOCK_SIZE} />
         <Panel def={FEES_PER_BLOCK} />
-      </div>
+      </Group>
       <Trouble text={error} />
-      <section class="row" aria-label="List of blocks">
+      <div class="row">
         <h2>List</h2>
         <Table
           label="Blocks"
@@ -107,7 +107,7 @@ export function Blocks() {
             </button>
           ) : null}
         </p>
-      </section>
+      </div>
     </>
   );
 }
@@ -145,7 +145,7 @@ export function OneBlock({ hash }: { hash: string }) {
         <a href={link('blocks')}>Blocks</a>
       </nav>
       <Heading sub={<span class="hash whole">{b.hash}</span>}>Block {f.int(b.height)}</Heading>
-      <div class="panels of3">
+      <Group name="What it is" of={3}>
         <Frame id="block" title="The block">
           <Facts
             rows={[
@@ -163,7 +163,7 @@ export function OneBlock({ hash }: { hash: string }) {
             rows={[
               ['Announced first by', b.first_announcer ?? f.NONE],
               ['Came', <Way b={b} />],
-              ['Asked for', b.missing_tx === null ? f.NONE : `${f.int(b.missing_tx)} transactions, ${f.bytes(b.missing_bytes)}`],
+              ['Asked for', b.missing_tx === null ? f.NONE : `${f.int(b.missing_tx)} transaction${b.missing_tx === 1 ? '' : 's'}, ${f.bytes(b.missing_bytes)}`],
               ['Announced to complete', <Span us={b.announce_to_data} />],
             ]}
           />
@@ -178,8 +178,8 @@ export function OneBlock({ hash }: { hash: string }) {
             ]}
           />
         </Frame>
-      </div>
-      <section class="row" aria-label="Timeline">
+      </Group>
+      <div class="row">
         <h2>Timeline</h2>
         {steps.length ? (
           <>
@@ -189,7 +189,7 @@ export function OneBlock({ hash }: { hash: string }) {
         ) : (
           <Empty>The steps of this block are no longer kept: those of the last 288 blocks are.</Empty>
         )}
-      </section>
+      </div>
     </>
   );
 }
@@ -204,7 +204,7 @@ const stepCols = (start: number): Col<Step>[] => [
 
 const LANE = 22;
 const NAME = 190;
-const WIDE = 1000;
+const WIDE = 1320;
 
 /** One lane a peer, time to the right: triangles down came to the node, up went from it; the line is the moment of complete data. */
 function Lanes({ steps, complete }: { steps: Step[]; complete: number }) {

@@ -1,33 +1,36 @@
-import { useState } from 'preact/hooks';
-import { ApiError, post } from '../lib/api';
-import { unlocked } from '../lib/live';
-import { Trouble } from '../parts/bits';
-
-/** Shown when the server wants to know who asks. The token goes into a cookie that scripts cannot read. */
+/** Shown when the server wants to know who asks. The form goes to the server, which answers with a cookie that scripts cannot read. */
 export function Login() {
-  const [token, set] = useState('');
-  const [error, fail] = useState<string | null>(null);
+  const keep = (): void => {
+    try {
+      sessionStorage.setItem('back', location.hash);
+    } catch {
+      // Then the overview is shown.
+    }
+  };
   return (
     <main class="login" id="main">
-      <form
-        onSubmit={(e) => {
-          e.preventDefault();
-          post('login', { token: token.trim() }).then(unlocked, (x: unknown) =>
-            fail(x instanceof ApiError ? (x.status === 401 ? 'This is not the token of this sensor.' : x.message) : 'The sensor does not answer.'),
-          );
-        }}
-      >
+      <form method="get" action="/" onSubmit={keep}>
         <h1>btcdmon</h1>
-        <p>This sensor asks for its token: the one given with --web-token, or in the file of --web-token-file.</p>
+        <p>This sensor asks for its token.</p>
         <label>
           <span>Token</span>
-          <input type="password" name="token" autocomplete="current-password" value={token} onInput={(e) => set(e.currentTarget.value)} autofocus />
+          <input type="password" name="token" autocomplete="current-password" required autofocus />
         </label>
-        <button type="submit" class="main" disabled={!token.trim()}>
+        <button type="submit" class="main">
           Open
         </button>
-        <Trouble text={error} />
       </form>
     </main>
   );
+}
+
+/** The view that was looked at before the login. */
+export function comeBack(): void {
+  try {
+    const back = sessionStorage.getItem('back');
+    sessionStorage.removeItem('back');
+    if (back && !location.hash) location.replace(back);
+  } catch {
+    // Then the overview is shown.
+  }
 }

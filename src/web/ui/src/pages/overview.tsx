@@ -31,7 +31,7 @@ export function Overview() {
       </h1>
       <Tiles now={now} node={node} />
       {ROWS.map(([title, panels]) => (
-        <section class="row" key={title} aria-label={title}>
+        <div class="row" key={title}>
           <h2>{title}</h2>
           <div class={`panels of${panels.length % 3 === 0 || title.startsWith('Peers') ? 3 : 2}`}>
             {panels.map((p) => (
@@ -40,7 +40,7 @@ export function Overview() {
             {title === 'Messages' && (now?.visibility.v2.bytes ?? 0) > 0 ? [P.RECEIVED_V2, P.SENT_V2].map((p) => <Panel def={p} key={p.id} />) : null}
             {title.startsWith('Peers') ? <Agents /> : null}
           </div>
-        </section>
+        </div>
       ))}
     </>
   );

@@ -116,12 +116,12 @@ export const HEIGHT: PanelDef = {
 export const FEES_PER_BLOCK: PanelDef = {
   id: 'block-fees',
   title: 'Fees and blocks',
-  help: 'Fees of the blocks that came to the node: their sum, their standard deviation, and how many blocks came, in each step.',
-  ask: [{ series: 'processed_blocks', columns: ['total_tx_fees'], agg: 'sum,count,stddev', points: BAR_STEPS }],
+  help: 'Fees of the blocks that came to the node: their sum, the mean of a block, and how many blocks came, in each step.',
+  ask: [{ series: 'processed_blocks', columns: ['total_tx_fees'], agg: 'sum,mean,count', points: BAR_STEPS }],
   model: ([a]) =>
     model(a, [
       line(column(a, 'total_tx_fees', 'sum'), 'fees', 0, 'bars', f.sat, { total: true }),
-      line(column(a, 'total_tx_fees', 'stddev'), 'standard deviation', 3, 'dots', f.sat),
+      line(column(a, 'total_tx_fees', 'mean'), 'mean of a block', 3, 'dots', f.sat),
       line(column(a, 'total_tx_fees', 'count'), 'blocks', 1, 'dots', f.count, { right: true, total: true }),
     ]),
   empty: 'No block came in this range.',

@@ -6,7 +6,7 @@ import { useAsk } from '../lib/load';
 import { use } from '../lib/store';
 import { change, link, view } from '../lib/view';
 import { Ago, Bytes, Count, Empty, Facts, Hash, Heading, MarkOf, Moment, Span, Trouble } from '../parts/bits';
-import { Frame, useNode } from '../parts/panel';
+import { Frame, Group, useNode } from '../parts/panel';
 import { Table, type Col } from '../parts/table';
 
 const ESTIMATED = 'The connection is encrypted (BIP 324): its messages are told from sizes, order and time, as docs/v2.md describes.';
@@ -48,8 +48,8 @@ const COLS: Col<Peer>[] = [
   },
   { key: 'ping', title: 'Ping', right: true, by: (p) => p.ping_us, cell: (p) => <Span us={p.ping_us} />, rank: 1, tip: 'From ping to pong, the newest one' },
   { key: 'rtt', title: 'TCP', right: true, by: (p) => p.tcp_rtt_us, cell: (p) => <Span us={p.tcp_rtt_us} />, rank: 2, tip: 'Round trip of TCP: data to its acknowledgment' },
-  { key: 'last_block', title: 'Last block', right: true, by: (p) => p.last_block_time, cell: (p) => <Ago at={p.last_block_time} />, rank: 2, tip: 'When the peer last announced or sent a block' },
-  { key: 'last_tx', title: 'First tx', right: true, by: (p) => p.last_tx_first, cell: (p) => <Ago at={p.last_tx_first} />, rank: 2, tip: 'The last transaction that this peer was the first to bring' },
+  { key: 'last_block', title: 'Last block', right: true, by: (p) => p.last_block_time, cell: (p) => <Ago bare at={p.last_block_time} />, rank: 2, tip: 'How long ago the peer last announced or sent a block' },
+  { key: 'last_tx', title: 'First tx', right: true, by: (p) => p.last_tx_first, cell: (p) => <Ago bare at={p.last_tx_first} />, rank: 2, tip: 'How long ago this peer last was the first to bring a transaction' },
 ];
 
 /** Seconds between two questions while the sensor runs. */
@@ -145,9 +145,9 @@ export function OnePeer({ id }: { id: string }) {
   const cols: Col<(typeof commands)[number]>[] = [
     { key: 'command', title: 'Command', by: (c) => c.name, cell: (c) => c.name },
     { key: 'recv', title: 'Received', right: true, by: (c) => c.recv, cell: (c) => f.int(c.recv) },
-    { key: 'recvbar', title: '', cell: (c) => bar(c.recv, 1), rank: 1 },
+    { key: 'recvbar', title: 'Drawn', cell: (c) => bar(c.recv, 1), rank: 1 },
     { key: 'sent', title: 'Sent', right: true, by: (c) => c.sent, cell: (c) => f.int(c.sent) },
-    { key: 'sentbar', title: '', cell: (c) => bar(c.sent, 0), rank: 1 },
+    { key: 'sentbar', title: 'Drawn', cell: (c) => bar(c.sent, 0), rank: 1 },
   ];
   return (
     <>
@@ -165,7 +165,7 @@ export function OnePeer({ id }: { id: string }) {
       >
         {p.address}
       </Heading>
-      <div class="panels of3">
+      <Group name="What it is" of={3}>
         <Frame id="who" title="Who">
           <Facts
             rows={[
@@ -195,8 +195,7 @@ export function OnePeer({ id }: { id: string }) {
         <Frame id="what" title="What it brought">
           <Facts
             rows={[
-              ['Last block', <Hash h={p.last_block} page="blocks" />],
-              ['', <Ago at={p.last_block_time} />],
+              ['Last block', <><Hash h={p.last_block} page="blocks" /> <Ago at={p.last_block_time} /></>],
               ['Blocks first from it', f.int(p.first_blocks)],
               ['Last transaction', <Ago at={p.last_tx_time} />],
               ['Last transaction first from it', <Ago at={p.last_tx_first} />],
@@ -204,14 +203,14 @@ export function OnePeer({ id }: { id: string }) {
             ]}
           />
         </Frame>
-      </div>
-      <section class="row" aria-label="Messages by type">
+      </Group>
+      <div class="row">
         <h2>
           Messages by type
           <Est p={p} />
         </h2>
         <Table label="Messages by type" cols={cols} rows={commands} id={(c) => c.name} first="-recv" empty={<Empty>No message was told on this connection.</Empty>} />
-      </section>
+      </div>
     </>
   );
 }

@@ -6,7 +6,7 @@ import { useAsk } from '../lib/load';
 import * as meta from '../lib/meta';
 import { use } from '../lib/store';
 import { Bytes, Empty, Facts, Heading, Mark, Moment } from '../parts/bits';
-import { Frame, Panel, useNode } from '../parts/panel';
+import { Frame, Group, Panel, useNode } from '../parts/panel';
 import { Table, type Col } from '../parts/table';
 import { CAPTURED, VISIBILITY } from './panels';
 
@@ -19,7 +19,7 @@ export function Sensor() {
   return (
     <>
       <Heading sub={`${now.sensor ? `${now.sensor} · ` : ''}btcdmon ${now.version} · ${now.mode === 'live' ? 'live' : `replay${now.speed ? ` at ${now.speed}×` : ''}`}`}>Sensor</Heading>
-      <div class="panels of3">
+      <Group name="Capture" of={3}>
         <Frame id="capture" title="What it saw">
           <Facts
             rows={[
@@ -36,9 +36,9 @@ export function Sensor() {
         </Frame>
         <Panel def={CAPTURED} />
         <Panel def={VISIBILITY} />
-      </div>
+      </Group>
       <Visible now={now} node={now.nodes.find((n) => n.name === name)} />
-      <section class="row" aria-label="Losses and oddities">
+      <div class="row">
         <h2>Skipped, lost and odd, and why</h2>
         <div class="panels of2">
           <Counters id="skipped" title="Frames skipped" counts={s.frames_skipped} prefix="skipped_" none="Every frame was used." />
@@ -48,7 +48,7 @@ export function Sensor() {
           <Counters id="anomalies" title="Oddities of TCP" counts={s.tcp_anomalies} prefix="" none="None. They cost nothing: the stream is put in order." />
           <Limits now={now} />
         </div>
-      </section>
+      </div>
     </>
   );
 }
@@ -91,11 +91,11 @@ function Visible({ now, node }: { now: Status; node: Node | undefined }) {
     { key: 'h', title: 'What is told', cell: (r) => <span class="why">{r.help}</span>, rank: 1 },
   ];
   return (
-    <section class="row" aria-label="Visibility">
+    <div class="row">
       <h2>Visibility</h2>
       <div class="panels of2">
         <Frame id="transports" title="What share can be read">
-          <Table label="Visibility" cols={cols} rows={rows} id={(r) => r.k} empty={null} />
+          <Table label="Transports" cols={cols} rows={rows} id={(r) => r.k} empty={null} />
         </Frame>
         <Frame id="todo" title="What to do about it">
           <div class="prose">
@@ -128,7 +128,7 @@ function Visible({ now, node }: { now: Status; node: Node | undefined }) {
           </div>
         </Frame>
       </div>
-    </section>
+    </div>
   );
 }
 

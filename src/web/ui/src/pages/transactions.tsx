@@ -7,7 +7,7 @@ import { useAsk } from '../lib/load';
 import { use } from '../lib/store';
 import { link } from '../lib/view';
 import { Bars, Empty, Facts, Hash, Heading, Moment, Num, Sat, Trouble } from '../parts/bits';
-import { Frame, Panel, useNode, useRange } from '../parts/panel';
+import { Frame, Group, Panel, useNode, useRange } from '../parts/panel';
 import { Table, type Col } from '../parts/table';
 import * as P from './panels';
 
@@ -78,7 +78,7 @@ export function Transactions() {
           Show
         </button>
       </form>
-      <div class="panels of3">
+      <Group name="Rates and distributions" of={3}>
         <Panel def={P.TX_RATE} />
         <Spread id="fee-rates" title="Fee rates" help="Of the transactions whose fee is known." column="fee_rate" series="tx_fees" edges={FEES} unit="sat/vB" tone={0} empty="The fee of no transaction is known in this range." todo="Fees become known as the sensor sees the outputs that are spent." />
         <Spread id="sizes" title="Sizes" help="Virtual sizes (BIP 141)." column="vsize" series="tx" edges={SIZES} unit="vB" tone={1} empty="No transaction was read in this range." todo={UNREAD} />
@@ -88,11 +88,11 @@ export function Transactions() {
         <Panel def={P.DUST} />
         <Panel def={P.ORPHANS} />
         <Reasons />
-      </div>
-      <div class="panels of3">
+      </Group>
+      <Group name="Conflicts" of={3}>
         <Panel def={P.SPENDS} />
         <Spends />
-      </div>
+      </Group>
     </>
   );
 }
@@ -161,7 +161,7 @@ export function OneTransaction({ txid }: { txid: string }) {
         <a href={link('transactions')}>Transactions</a>
       </nav>
       <Heading sub={<span class="hash whole">{String(t.txid)}</span>}>Transaction</Heading>
-      <div class="panels of2">
+      <Group name="What it is" of={2}>
         <Frame id="tx" title="The transaction">
           <Facts
             rows={[
@@ -189,15 +189,15 @@ export function OneTransaction({ txid }: { txid: string }) {
             <Empty>Not known: the sensor has not seen every output that it spends.</Empty>
           )}
         </Frame>
-      </div>
-      <section class="row" aria-label="Inputs">
+      </Group>
+      <div class="row">
         <h2>Inputs</h2>
         <Table label="Inputs" cols={INPUTS} rows={t.inputs} id={(i) => String(i.n)} first="n" empty={<Empty>Not kept.</Empty>} />
-      </section>
-      <section class="row" aria-label="Outputs">
+      </div>
+      <div class="row">
         <h2>Outputs</h2>
         <Table label="Outputs" cols={OUTPUTS} rows={t.outputs} id={(o) => String(o.n)} first="n" empty={<Empty>Not kept.</Empty>} />
-      </section>
+      </div>
     </>
   );
 }

@@ -40,12 +40,13 @@ export const Span = ({ us }: { us: number | null | undefined }) => <Num text={f.
 export const Sat = ({ n }: { n: number | null | undefined }) => <Num text={f.sat(n)} exact={n} unit="sat" />;
 
 /** How long ago, by the clock of the data, not of the browser; the moment itself on hover. */
-export function Ago({ at }: { at: number | null | undefined }) {
+export function Ago({ at, bare }: { at: number | null | undefined; bare?: boolean }) {
   const now = use(status)?.time ?? 0;
   if (at === null || at === undefined) return <span class="num none">{f.NONE}</span>;
   return (
     <span class="num" data-tip={f.moment(at)}>
-      {f.age(now - at)} ago
+      {f.age(now - at)}
+      {bare ? '' : ' ago'}
     </span>
   );
 }

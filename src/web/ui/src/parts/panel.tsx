@@ -60,9 +60,15 @@ function useSeen(): [preact.RefObject<HTMLElement | null>, boolean] {
   return [at, seen];
 }
 
+/** Asks one question; several aggregates have commas between them. */
 export async function ask(q: Question, r: Range, node: string, signal: AbortSignal): Promise<Figures> {
-  const { series, points = 300, ...rest } = q;
-  return get<Figures>(`series/${series}`, { ...rest, columns: q.columns.join(','), from: r.from, to: r.to, points, node: node || undefined }, signal);
+  const { series, points = 300, agg, ...rest } = q;
+  const one = (how: string): Promise<Figures> =>
+    get<Figures>(`series/${series}`, { ...rest, agg: how, columns: q.columns.join(','), from: r.from, to: r.to, points, node: node || undefined }, signal);
+  // One request an aggregate; the steps are the same.
+  const [first, ...more] = await Promise.all(agg.split(',').map(one));
+  if (!first) throw new Error('no aggregate');
+  return { ...first, lines: [first, ...more].flatMap((a) => a.lines) };
 }
 
 export function Panel({ def }: { def: PanelDef }) {
@@ -115,7 +121,7 @@ interface FrameProps {
 
 export function Frame({ id, title, help, note, busy, tools, at, wide, children }: FrameProps) {
   return (
-    <section class={`panel${wide ? ' wide' : ''}`} id={`panel-${id}`} ref={at} aria-labelledby={`title-${id}`} aria-busy={busy ? 'true' : undefined}>
+    <article class={`panel${wide ? ' wide' : ''}`} id={`panel-${id}`} ref={at} aria-labelledby={`title-${id}`} aria-busy={busy ? 'true' : undefined}>
       <header>
         <h3 id={`title-${id}`}>{title}</h3>
         {help ? (
@@ -127,6 +133,16 @@ export function Frame({ id, title, help, note, busy, tools, at, wide, children }
         {tools}
       </header>
       <div class="body">{children}</div>
+    </article>
+  );
+}
+
+/** Panels under a heading that is only told: the page's own heading is near enough to see. */
+export function Group({ name, of, children }: { name: string; of: 2 | 3; children: ComponentChildren }) {
+  return (
+    <section aria-label={name}>
+      <h2 class="unseen">{name}</h2>
+      <div class={`panels of${of}`}>{children}</div>
     </section>
   );
 }

@@ -82,7 +82,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <Health now={now} />
         <Looks />
       </header>
-      {RANGED.has(v.page) && !v.arg ? <Ranges now={now} /> : (now?.nodes.length ?? 0) > 1 ? <div class="ranges"><Nodes now={now} /></div> : null}
+      {RANGED.has(v.page) && !v.arg ? <Ranges now={now} /> : (now?.nodes.length ?? 0) > 1 ? <section class="ranges" aria-label="Node"><Nodes now={now} /></section> : null}
       <main id="main">{children}</main>
       <footer class="foot">
         <span>
@@ -174,7 +174,7 @@ function Ranges({ now }: { now: Status | null }) {
   const name = now ? chosen(v, now) : '';
   const go = (a: number, b: number): void => zoom(a, b);
   return (
-    <div class="ranges" role="group" aria-label="Time range">
+    <section class="ranges" aria-label="Time range">
       <Nodes now={now} />
       <span class="tabs">
         {RANGES.map(([key, label]) => (
@@ -208,6 +208,6 @@ function Ranges({ now }: { now: Status | null }) {
       ) : (
         <span class="note hint">drag on a chart to zoom</span>
       )}
-    </div>
+    </section>
   );
 }

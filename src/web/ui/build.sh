@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Builds the dashboard's pages into `dist`, which the program takes up when it is built. Without Node.js there are none.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+without() {
+  echo "The program is built without the dashboard's pages: $1. Its HTTP API, “btcdmon top” and all else work." >&2
+  exit 0
+}
+command -v node >/dev/null && command -v npm >/dev/null || without "they need Node.js 18 or newer, with npm (Debian: apt-get install nodejs npm)"
+[ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ] || without "they need Node.js 18 or newer, $(node --version) is here"
+
+# Built again only when something has changed, so that the program is not built again for nothing.
+of=$(cat index.html package.json package-lock.json tsconfig.json vite.config.ts build.sh \
+  $(find src public -type f | LC_ALL=C sort) | sha256sum | cut -c1-32)
+[ -e dist/index.html ] && [ "$(cat node_modules/.dist-is-of 2>/dev/null)" = "$of" ] && exit 0
+npm ci --ignore-scripts --no-audit --no-fund --silent
+npm run --silent build
+echo "$of" > node_modules/.dist-is-of

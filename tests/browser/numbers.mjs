@@ -1,0 +1,169 @@
+// Every page shows the numbers that the store holds.
+import assert from 'node:assert/strict';
+import { cells, clean, colours, legend, number, open, plain, settle } from './tools.mjs';
+
+/** The original's panels that this capture has something for, and those that stay empty in it. */
+const DRAWN = [
+  'height', 'block-fees', 'block-size', 'mempool', 'relay', 'bytes_recv', 'bytes_sent', 'msg_recv-v1', 'msg_sent-v1', 'peers', 'tx-rate', 'scripts', 'tx-fees', 'outputs', 'tx-size',
+];
+
+export async function overview({ url, context, known }) {
+  const page = await open(context, url);
+  await settle(page);
+  const tile = (name, what = 'strong') => page.locator(`#tile-${name} ${what}`).innerText();
+  assert.equal(number(await tile('tip')), known.node.chain.best_height);
+  assert.equal(number(await tile('tip')), known.one('SELECT max(best_height) FROM blocks'));
+  assert.equal(number(await tile('mempool')), known.one('SELECT num_tx FROM mempool WHERE num_tx IS NOT NULL ORDER BY time DESC LIMIT 1'));
+  assert.equal(number(await tile('peers')), known.one('SELECT total_connected FROM peers WHERE total_connected IS NOT NULL ORDER BY time DESC LIMIT 1'));
+  const { inbound, outbound } = known.sql('SELECT inbound, outbound FROM peers WHERE total_connected IS NOT NULL ORDER BY time DESC LIMIT 1')[0];
+  assert.equal(plain(await tile('peers', 'small')), `${inbound} in, ${outbound} out`);
+  for (const panel of DRAWN) assert.ok((await colours(page, panel)) > 20, `the chart ${panel} is blank`);
+
+  const exact = [
+    ['height', 'height', 'SELECT max(best_height) FROM blocks'],
+    ['block-fees', 'blocks', 'SELECT count(*) FROM processed_blocks'],
+    ['relay', 'announcements skipped', "SELECT sum(inv_known) FROM msg_sent WHERE transport = 'v1'"],
+    ['relay', 'inv messages', "SELECT sum(inv) FROM msg_sent WHERE transport = 'v1'"],
+    ['scripts', 'P2TR', "SELECT count(*) FROM tx_outputs WHERE script_type = 'witness_v1_taproot'"],
+    ['scripts', 'OP_RETURN', "SELECT count(*) FROM tx_outputs WHERE script_type = 'nulldata'"],
+    ['outputs', 'outputs', 'SELECT count(*) FROM tx_outputs'],
+    ['mempool', 'transactions', 'SELECT num_tx FROM mempool WHERE num_tx IS NOT NULL ORDER BY time DESC LIMIT 1'],
+  ];
+  for (const [panel, label, sql] of exact) {
+    const have = known.one(sql);
+    if (have === 0) continue;
+    assert.equal(number(await legend(page, panel, label)), have, `${panel}: ${label}`);
+  }
+  // A chart has its figures as a table too.
+  const agents = await page.$$eval('#panel-agents li', (rows) => rows.map((r) => [r.querySelector('.name').textContent, Number(r.querySelector('.num').textContent)]));
+  const stored = known.sql("SELECT user_agent, count(*) AS n FROM peers WHERE direction = 'inbound' AND version IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1");
+  assert.deepEqual(Object.fromEntries(agents), Object.fromEntries(stored.map((r) => [r.user_agent, r.n])));
+  clean(page);
+}
+
+export async function peers({ url, context, known }) {
+  const page = await open(context, url, '#/peers?ended=1&sort=-bytes_recv');
+  await page.waitForSelector('[aria-label=Peers] tbody tr');
+  const rows = await cells(page, 'Peers');
+  const bitcoin = known.node.connections.filter((c) => c.transport !== 'not_bitcoin');
+  assert.ok(rows.length >= bitcoin.length - 1 && rows.length <= known.node.connections.length, `${rows.length} rows`);
+  const first = known.node.connections.slice().sort((a, b) => b.bytes_recv - a.bytes_recv)[0];
+  assert.equal(rows[0][0], first.peer);
+  const tip = await page.locator('[aria-label=Peers] tbody tr').first().locator('td [data-tip$=" bytes"]').first().getAttribute('data-tip');
+  assert.equal(number(tip), first.bytes_recv);
+  assert.equal(rows[0][2], first.transport);
+  // And the page of one.
+  await page.locator('[aria-label=Peers] tbody a').first().click();
+  await page.waitForSelector('#panel-who');
+  assert.equal(await page.locator('h1').innerText(), first.peer);
+  const agent = known.sql('SELECT DISTINCT user_agent FROM peers WHERE version IS NOT NULL').map((r) => r.user_agent);
+  const shown = await page.locator('#panel-who dd').first().innerText();
+  assert.ok(agent.includes(shown), `${shown} is no user agent of the store`);
+  assert.ok((await cells(page, 'Messages by type')).length > 3);
+  clean(page);
+}
+
+export async function blocks({ url, context, known }) {
+  const page = await open(context, url, '#/blocks');
+  await page.waitForSelector('[aria-label=Blocks] tbody tr');
+  await settle(page);
+  const stored = known.sql('SELECT sha, height, num_tx, size, total_tx_fees, first_announcer, status, process_time FROM processed_blocks GROUP BY sha ORDER BY time DESC LIMIT 100');
+  const rows = await cells(page, 'Blocks');
+  assert.equal(rows.length, stored.length);
+  const newest = stored[0];
+  const head = (await page.$$eval('[aria-label=Blocks] thead th', (all) => all.map((t) => t.textContent.replace(/[^\w ]/g, '').trim()))).map((t) => t.toLowerCase());
+  const at = (name) => plain(rows[0][head.indexOf(name)]);
+  assert.equal(number(at('height')), newest.height);
+  assert.equal(number(at('tx')), newest.num_tx);
+  assert.equal(number(at('fees')), newest.total_tx_fees);
+  assert.equal(at('announced first by'), newest.first_announcer);
+  assert.equal(at('status'), newest.status);
+  for (const panel of ['process', 'block-size', 'block-fees']) assert.ok((await colours(page, panel)) > 20, `the chart ${panel} is blank`);
+  // And the page of one, with its timeline.
+  await page.locator('[aria-label=Blocks] tbody a').first().click();
+  await page.waitForSelector('#panel-block');
+  assert.equal(await page.locator('.hash.whole').innerText(), newest.sha);
+  assert.equal(await page.locator('#panel-block dd [data-tip$=" bytes"]').getAttribute('data-tip').then(number), newest.size);
+  const steps = await cells(page, 'Timeline');
+  assert.ok(steps.length > 1, 'the timeline has no steps');
+  assert.ok(steps.some((s) => s[3] === 'block'), 'the block itself is not in its timeline');
+  assert.equal(await page.locator('.lanes polygon').count(), steps.length);
+  clean(page);
+}
+
+export async function transactions({ url, context, known }) {
+  const page = await open(context, url, '#/transactions');
+  await settle(page);
+  const sizes = await page.$$eval('#panel-sizes li .num', (all) => all.map((n) => Number(n.textContent.replace(/\D/g, ''))));
+  assert.equal(sizes.reduce((a, b) => a + b, 0), known.one('SELECT count(*) FROM tx'));
+  const rates = await page.$$eval('#panel-fee-rates li .num', (all) => all.map((n) => Number(n.textContent.replace(/\D/g, ''))));
+  assert.equal(rates.reduce((a, b) => a + b, 0), known.one('SELECT count(*) FROM tx_fees'));
+  assert.equal((await cells(page, 'Outputs spent twice')).length, known.one('SELECT count(*) FROM mempool WHERE tx_id IS NOT NULL'));
+  for (const panel of ['tx-rate', 'all-scripts', 'tx-fees', 'fee-coverage', 'double-spends']) assert.ok((await colours(page, panel)) > 20, `the chart ${panel} is blank`);
+  // By txid.
+  const fee = known.sql('SELECT txid, tx_fee, vsize FROM tx_fees ORDER BY time LIMIT 1')[0];
+  await page.fill('[name=txid]', fee.txid);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#panel-fee dd');
+  assert.equal(number(await page.locator('#panel-fee dd').first().innerText()), fee.tx_fee);
+  assert.equal((await cells(page, 'Outputs')).length, known.one(`SELECT count(*) FROM tx_outputs WHERE txid = '${fee.txid}'`));
+  assert.equal((await cells(page, 'Inputs')).length, known.one(`SELECT count(*) FROM tx_inputs WHERE txid = '${fee.txid}'`));
+  // One that is not there: why, and what to do.
+  page.expected = /transactions\/0{64}/;
+  await page.goto(`${url}/#/transactions/${'0'.repeat(64)}`);
+  await page.waitForSelector('.empty');
+  page.wrong = page.wrong.filter((w) => !/404/.test(w));
+  clean(page);
+}
+
+export async function query({ url, context, known }) {
+  const sql = 'SELECT command_sum.n AS n FROM (SELECT sum(inv) AS n FROM msg_recv) AS command_sum';
+  const page = await open(context, url, `#/query?sql=${encodeURIComponent(sql)}`);
+  await page.waitForSelector('[aria-label=Result] td');
+  assert.equal(Number((await cells(page, 'Result'))[0][0]), known.one(sql));
+  // Run with the keyboard, and drawn as a chart.
+  await page.fill('#sql', 'SELECT time, bytes_recv FROM bandwidth ORDER BY time');
+  await page.focus('#sql');
+  await page.keyboard.press('Control+Enter');
+  await page.waitForFunction(() => document.querySelector('[aria-label=Result] th:nth-child(2)')?.textContent === 'bytes_recv');
+  await page.getByRole('button', { name: 'chart', exact: true }).click();
+  await page.waitForSelector('#panel-result canvas');
+  await page.waitForTimeout(100);
+  assert.ok((await colours(page, 'result')) > 20);
+  // As CSV.
+  const link = await page.getByRole('link', { name: 'CSV' }).getAttribute('href');
+  const csv = await (await fetch(url + link)).text();
+  assert.equal(csv.trim().split(/\r?\n/).length, known.one('SELECT count(*) FROM bandwidth') + 1);
+  clean(page);
+  // What is wrong is said, and nothing can be written.
+  for (const bad of ['SELECT nothing FROM nowhere', 'DROP TABLE bandwidth']) {
+    page.expected = /\/query\?/;
+    await page.fill('#sql', bad);
+    await page.getByRole('button', { name: 'Run' }).click();
+    await page.waitForSelector('.trouble');
+    assert.ok((await page.locator('.trouble').innerText()).length > 10);
+    await page.fill('#sql', 'SELECT 1 AS one');
+    await page.getByRole('button', { name: 'Run' }).click();
+    await page.waitForSelector('.trouble', { state: 'detached' });
+  }
+  // The reference stands beside it.
+  await page.fill('.reference input', 'best_height');
+  assert.equal(await page.locator('.reference details').count(), 1);
+}
+
+export async function sensor({ url, context, known }) {
+  const page = await open(context, url, '#/sensor');
+  await settle(page);
+  const facts = await page.$$eval('#panel-capture .facts > div', (all) => Object.fromEntries(all.map((d) => [d.children[0].textContent, d.children[1].textContent])));
+  const { capture } = known.summary;
+  assert.equal(number(facts.Frames), capture.frames);
+  assert.equal(number(facts.used.split('(')[0]), capture.frames_used);
+  const counters = async (title) => Object.fromEntries((await cells(page, title)).map((r) => [r[0].replace(/ /g, '_'), number(r[1])]));
+  assert.deepEqual(await counters('Frames skipped'), capture.frames_skipped);
+  assert.deepEqual(await counters('Oddities of TCP'), capture.tcp_anomalies);
+  assert.deepEqual(await counters('Messages with troubles'), capture.message_troubles);
+  await page.waitForFunction(() => document.querySelector('#panel-anomalies .why')?.textContent.length > 10);
+  for (const row of await cells(page, 'Oddities of TCP')) assert.ok(row[2].length > 10, `${row[0]} is not explained`);
+  for (const panel of ['captured', 'visibility']) assert.ok((await colours(page, panel)) > 20, `the chart ${panel} is blank`);
+  clean(page);
+}

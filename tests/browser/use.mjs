@@ -1,0 +1,144 @@
+// What people do: zoom, sort, filter, keep a link, use the keyboard, watch messages pass.
+import assert from 'node:assert/strict';
+import { cells, clean, open, serve, settle } from './tools.mjs';
+
+const params = (page) => new URLSearchParams(new URL(page.url()).hash.split('?')[1]);
+
+export async function zoom_asks_again({ url, context }) {
+  const page = await open(context, url);
+  await page.waitForSelector('#panel-height canvas');
+  const box = await page.locator('#panel-height .u-over').boundingBox();
+  const asked = [];
+  page.on('request', (r) => r.url().includes('/series/') && asked.push(new URL(r.url())));
+  await page.mouse.move(box.x + box.width * 0.4, box.y + 60);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + 60, { steps: 5 });
+  await page.mouse.up();
+  await page.waitForFunction(() => location.hash.includes('from='));
+  const { from, to } = Object.fromEntries(params(page));
+  const heights = () => asked.filter((u) => u.pathname.endsWith('/blocks'));
+  await page.waitForFunction(() => !document.querySelector('#panel-height[aria-busy]'));
+  assert.ok(heights().length > 0, 'nothing was asked after the zoom');
+  assert.equal(heights()[0].searchParams.get('from'), from);
+  assert.equal(heights()[0].searchParams.get('to'), to);
+  // A fifth of the range, within a pixel or two.
+  const whole = 40.8e6;
+  assert.ok(Math.abs((Number(to) - Number(from)) / whole - 0.2) < 0.05, `${(to - from) / 1e6} s`);
+  // The link keeps the view: the same range in a new page.
+  const again = await open(context, url, new URL(page.url()).hash);
+  await again.waitForSelector('#panel-bytes_recv canvas');
+  assert.equal(params(again).get('from'), from);
+  await again.getByRole('link', { name: 'Blocks', exact: true }).click();
+  assert.equal(params(again).get('from'), from);
+  // And back.
+  await page.goBack();
+  assert.equal(params(page).get('from'), null);
+  await page.getByRole('button', { name: 'Last 5 min' }).click();
+  assert.equal(params(page).get('range'), '5m');
+  clean(page);
+  clean(again);
+}
+
+export async function hover_and_keys({ url, context }) {
+  const page = await open(context, url);
+  await page.waitForSelector('#panel-bytes_recv canvas');
+  await settle(page);
+  const when = page.locator('#panel-bytes_recv .when');
+  assert.equal(await when.innerText(), 'newest');
+  const plot = page.locator('#panel-bytes_recv .plot');
+  await plot.scrollIntoViewIfNeeded();
+  const box = await plot.boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + 60);
+  await page.waitForFunction(() => /\d\d:\d\d:\d\d/.test(document.querySelector('#panel-bytes_recv .when').textContent));
+  // The same moment in the others.
+  assert.match(await page.locator('#panel-bytes_sent .when').innerText(), /\d\d:\d\d:\d\d/);
+  await page.mouse.move(2, 2);
+  // By keys alone, told to screen readers.
+  await plot.focus();
+  await page.keyboard.press('Home');
+  await page.keyboard.press('ArrowRight');
+  const spoken = await page.locator('#panel-bytes_recv [aria-live]').textContent();
+  assert.match(spoken, /\d\d:\d\d:\d\d.*payload .*B\/s/);
+  assert.match(await plot.getAttribute('aria-label'), /^Chart, Bytes received\. payload: /);
+  // As a table.
+  await page.getByRole('button', { name: 'Bytes received as a table' }).click();
+  const rows = await cells(page, 'Bytes received, as a table');
+  assert.ok(rows.length > 1 && rows.every((r) => r.length === 3));
+  // Marks tell the rule, on hover and on focus.
+  const mark = page.locator('#tile-tip .mark');
+  await mark.focus();
+  assert.match(await page.locator('#tip').innerText(), /^Inferred: Height of the tip/);
+  await page.keyboard.press('Escape');
+  assert.ok(await page.locator('#tip').isHidden());
+  await page.locator('#tile-mempool .mark').hover();
+  assert.match(await page.locator('#tip').innerText(), /^Inferred: Transactions in the shadow mempool/);
+  clean(page);
+}
+
+export async function peers_sort_and_filter({ url, context }) {
+  const page = await open(context, url, '#/peers?ended=1');
+  await page.waitForSelector('[aria-label=Peers] tbody tr');
+  const head = page.locator('[aria-label=Peers] thead th', { hasText: 'Sent' });
+  const values = () => page.$$eval('[aria-label=Peers] tbody tr', (rows) => rows.map((r) => Number([...r.querySelectorAll('td.num [data-tip$=" bytes"]')][1].dataset.tip.replace(/\D/g, ''))));
+  assert.equal(await head.getAttribute('aria-sort'), 'none');
+  await head.getByRole('button').first().click();
+  assert.equal(await head.getAttribute('aria-sort'), 'descending');
+  const down = await values();
+  assert.deepEqual(down, down.slice().sort((a, b) => b - a));
+  await head.getByRole('button').first().focus();
+  await page.keyboard.press('Enter');
+  assert.equal(await head.getAttribute('aria-sort'), 'ascending');
+  assert.deepEqual(await values(), down.slice().sort((a, b) => a - b));
+  assert.equal(params(page).get('sort'), 'bytes_sent');
+  // Filters, kept in the link.
+  const all = (await cells(page, 'Peers')).length;
+  await page.fill('[name=q]', 'recorder');
+  await page.waitForFunction((n) => document.querySelectorAll('[aria-label=Peers] tbody tr').length < n, all);
+  for (const row of await cells(page, 'Peers')) assert.match(row.join(' '), /recorder/);
+  await page.fill('[name=q]', '');
+  await page.selectOption('[name=direction]', 'outbound');
+  for (const row of await cells(page, 'Peers')) assert.match(row[1], /out/);
+  assert.equal(params(page).get('direction'), 'outbound');
+  await page.fill('[name=q]', 'nobody is named so');
+  await page.waitForSelector('.empty');
+  assert.match(await page.locator('.empty').innerText(), /No connection fits/);
+  clean(page);
+}
+
+export async function messages_pass({ url, program, context }) {
+  // A finished replay has none; says so, and what to do.
+  const done = await open(context, url, '#/messages');
+  await done.waitForSelector('.empty');
+  assert.match(await done.locator('.empty').innerText(), /replay is finished/);
+  clean(done);
+  // As it happens.
+  const slow = await serve(program, '--speed', '2x');
+  try {
+    const page = await open(context, slow.url, '#/messages');
+    await page.waitForSelector('.stream tbody tr', { timeout: 60_000 });
+    const row = page.locator('.stream tbody tr').last();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await row.locator('.says').click();
+    await page.waitForSelector('.fields dl');
+    assert.ok((await page.locator('.fields dt').count()) > 3);
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.fill('[name=command]', 'inv,tx');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Clear' }).click();
+    await page.waitForSelector('.stream tbody tr', { timeout: 60_000 });
+    for (const command of await page.$$eval('.stream tbody tr', (rows) => rows.map((r) => r.children[3]?.textContent))) assert.match(command, /^(inv|tx)/);
+    // The overview moves meanwhile, without being asked to.
+    const live = await open(context, slow.url);
+    const clock = () => live.locator('.health .clock').innerText();
+    const before = await clock();
+    await live.waitForFunction((b) => document.querySelector('.health .clock').textContent !== b, before);
+    clean(page);
+    clean(live);
+    // When the program is gone the page says so, and keeps what it has.
+    await slow.stop();
+    await live.waitForSelector('.health.lost');
+    assert.ok(await live.locator('#tile-tip').isVisible());
+  } finally {
+    await slow.stop();
+  }
+}
