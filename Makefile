@@ -44,7 +44,7 @@ clippy:
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 
-e2e: deps-test ## live sensors beside real nodes, in network namespaces (root)
+e2e: deps-test ui ## live sensors beside real nodes, in network namespaces (root)
 	$(CARGO) build --locked
 	@tests/e2e/run.sh target/debug/btcdmon || { s=$$?; [ $$s -eq 3 ] && [ -z "$$CI" ] && echo "skipped: the end-to-end tests"; }
 

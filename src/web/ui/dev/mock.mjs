@@ -98,8 +98,11 @@ const peers = node.connections.map((c, i) => ({
   last_block_time: us(json.capture.last) - i * 9e6, last_tx_time: us(json.capture.last) - i * 3e6, last_tx_first: i % 4 ? us(json.capture.last) - i * 5e6 : null,
   first_blocks: i % 5, first_txs: i * 31, handshake: true, estimated: c.transport === 'v2',
 }));
+// MOCK_LIVE=1: as if it went on.
+const started = Date.now();
+const clock = () => us(json.capture.last) + (process.env.MOCK_LIVE ? (Date.now() - started) * 1000 : 0);
 const status = () => ({
-  version: '0.1.0', sensor: 'mock', mode: 'replay', speed: null, finished: true, time: us(json.capture.last), since: us(json.capture.first),
+  version: '0.1.0', sensor: 'mock', mode: process.env.MOCK_LIVE ? 'live' : 'replay', speed: null, finished: !process.env.MOCK_LIVE, time: clock(), since: us(json.capture.first),
   series_from: us(json.capture.first), series_to: us(json.capture.last),
   nodes: [{
     name, addresses: [name], network: node.network ?? 'regtest', height: node.chain.best_height, tip_time: us(json.capture.last) - 42e6,

@@ -52,7 +52,7 @@ export interface Status {
   speed: number | null;
   finished: boolean;
   time: number;
-  since: number;
+  since: number | null;
   series_from: number | null;
   series_to: number | null;
   nodes: Node[];

@@ -80,11 +80,11 @@ export function range(v: View, status: Status): Range {
   if (from && to && Number(from) < Number(to)) return { from: Number(from), to: Number(to), moving: false };
   const end = newest(status);
   const seconds = RANGES.find(([name]) => name === chosen(v, status))?.[2] ?? 0;
-  const first = Math.min(status.series_from ?? status.since, end - 1_000_000);
+  const first = Math.min(status.series_from ?? status.since ?? end, end - 1_000_000);
   const length = seconds ? seconds * 1e6 : Math.max(end - first, 1e6);
   const moving = !(status.mode === 'replay' && status.finished);
-  // A second of five minutes, a minute of a month.
-  const beat = Math.min(60, Math.max(1, Math.round(length / 3e8))) * 1e6;
+  // Two seconds of five minutes, a minute of a day.
+  const beat = Math.min(60, Math.max(2, Math.round(length / 1.5e8))) * 1e6;
   const last = moving ? Math.ceil(end / beat) * beat : end + 1;
   return { from: seconds ? last - length : first, to: last, moving };
 }

@@ -68,7 +68,7 @@ function drawn(model: Model, hidden: ReadonlySet<string>): { line: ChartLine; va
     .reverse();
 }
 
-function options(model: Model, shown: ChartLine[], width: number, from: number, to: number, point: (i: number | null) => void): uPlot.Options {
+function options(model: Model, shown: ChartLine[], width: number, range: { current: [number, number] }, point: (i: number | null) => void): uPlot.Options {
   const muted = colour('--muted');
   const grid = { stroke: colour('--line'), width: 1 };
   const bars = uPlot.paths.bars?.({ size: [0.82, 48], align: 1, gap: 1 });
@@ -100,12 +100,13 @@ function options(model: Model, shown: ChartLine[], width: number, from: number, 
       points: { size: 6 },
       bind: {
         dblclick: () => () => {
+          const [from, to] = range.current;
           zoom(from - (to - from) / 2, to + (to - from) / 2);
           return null;
         },
       },
     },
-    scales: { x: { time: true, range: () => [from / 1e6, to / 1e6] }, y, r: y },
+    scales: { x: { time: true, range: () => [range.current[0] / 1e6, range.current[1] / 1e6] }, y, r: y },
     axes: [
       { stroke: muted, grid, ticks: { show: false }, font: '11px system-ui, sans-serif', size: 26, gap: 4, space: 70, values: clockAxis },
       ...(left ? [axis(left, 'y')] : []),
@@ -180,9 +181,12 @@ export function Chart({ title, model, from, to, asTable }: Props) {
   const when = useRef<HTMLElement>(null);
   const spoken = useRef<HTMLElement>(null);
   const [hidden, hide] = useState<ReadonlySet<string>>(new Set<string>());
+  const shownRange = useRef<[number, number]>([from, to]);
+  shownRange.current = [from, to];
   const version = use(look);
   const id = useId();
   const layers = useMemo(() => drawn(model, hidden), [model, hidden]);
+  const said = useMemo(() => summary(title, model), [title, model]);
   const total = model.lines.some((l) => l.total);
 
   const tell = (i: number | null): void => {
@@ -194,16 +198,16 @@ export function Chart({ title, model, from, to, asTable }: Props) {
   };
   const telling = useRef(tell);
   telling.current = tell;
-  useEffect(() => tell(null), [model, hidden, version]);
+  useEffect(() => tell(plot.current?.cursor.idx ?? null), [model, hidden, version]);
 
-  // The lines, colours and range make the chart; new values alone are put into it.
-  const shape = `${version} ${from} ${to} ${model.stacked} ${layers.map((l) => `${l.line.label}/${l.line.tone}/${l.line.draw}/${l.line.right}/${sparse(l.line)}`).join()}`;
+  // The lines and colours make the chart; a new range and new values are put into it.
+  const shape = `${version} ${model.stacked} ${asTable} ${layers.map((l) => `${l.line.label}/${l.line.tone}/${l.line.draw}/${l.line.right}/${sparse(l.line)}`).join()}`;
   useEffect(() => {
     const at = box.current;
     if (!at) return;
     const data: uPlot.AlignedData = [model.time.map((t) => t / 1e6), ...layers.map((l) => l.values)];
     const shown = layers.map((l) => l.line);
-    const made = new uPlot(options(model, shown, at.clientWidth, from, to, (i) => telling.current(i)), data, at);
+    const made = new uPlot(options(model, shown, at.clientWidth, shownRange, (i) => telling.current(i)), data, at);
     plot.current = made;
     const watch = new ResizeObserver(() => at.clientWidth > 0 && made.setSize({ width: at.clientWidth, height: HEIGHT }));
     watch.observe(at);
@@ -215,7 +219,7 @@ export function Chart({ title, model, from, to, asTable }: Props) {
   }, [shape]);
   useEffect(() => {
     plot.current?.setData([model.time.map((t) => t / 1e6), ...layers.map((l) => l.values)], true);
-  }, [layers]);
+  }, [layers, from, to]);
 
   const onKey = (e: KeyboardEvent): void => {
     const u = plot.current;
@@ -246,7 +250,7 @@ export function Chart({ title, model, from, to, asTable }: Props) {
           ref={box}
           tabIndex={0}
           role="img"
-          aria-label={summary(title, model)}
+          aria-label={said}
           aria-describedby={`${id}keys`}
           onKeyDown={onKey}
         />

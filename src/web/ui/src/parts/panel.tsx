@@ -47,17 +47,23 @@ export function useRange(): Range {
   return now ? range(v, now) : { from: 0, to: 1, moving: false };
 }
 
-/** True from the first time that the element is near the screen. */
+/** Whether the element is on the screen or near it, and the page itself is looked at. */
 function useSeen(): [preact.RefObject<HTMLElement | null>, boolean] {
   const at = useRef<HTMLElement>(null);
-  const [seen, set] = useState(false);
+  const [near, set] = useState(false);
+  const [hidden, hide] = useState(document.hidden);
   useEffect(() => {
-    if (!at.current || seen) return;
-    const watch = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && set(true), { rootMargin: '200px' });
+    if (!at.current) return;
+    const watch = new IntersectionObserver((entries) => set(entries[entries.length - 1]?.isIntersecting ?? false), { rootMargin: '200px' });
     watch.observe(at.current);
-    return () => watch.disconnect();
-  }, [seen]);
-  return [at, seen];
+    const look = (): void => hide(document.hidden);
+    document.addEventListener('visibilitychange', look);
+    return () => {
+      watch.disconnect();
+      document.removeEventListener('visibilitychange', look);
+    };
+  }, []);
+  return [at, near && !hidden];
 }
 
 /** Asks one question; several aggregates have commas between them. */
@@ -77,9 +83,11 @@ export function Panel({ def }: { def: PanelDef }) {
   const node = useNode();
   const r = useRange();
   const known = use(status) !== null;
-  const key = seen && known ? `${def.id} ${node} ${r.from} ${r.to}` : null;
+  // Out of sight the last answer will do.
+  const key = useRef<string | null>(null);
+  if (seen && known) key.current = `${def.id} ${node} ${r.from} ${r.to}`;
   // The chart keeps the range that its figures are of while the next ones are under way.
-  const { data, error, busy } = useAsk(key, async (signal) => {
+  const { data, error, busy } = useAsk(key.current, async (signal) => {
     const answers = await Promise.all(def.ask.map((q) => ask(q, r, def.nodeless ? '' : node, signal)));
     return { model: def.model(answers, r), from: r.from, to: r.to };
   });
