@@ -184,8 +184,10 @@ pub fn step(from: i64, to: i64, points: i64, least: i64) -> i64 {
 fn answer(r: &mut Reader, q: &Question) -> Result<Value, ApiError> {
     let name = SERIES[q.series].name;
     let whole = r.range()?.unwrap_or((0, 0));
-    // Nothing lies outside of the range of the store, whatever is asked for.
-    let from = q.from.unwrap_or(whole.0).clamp(whole.0.saturating_sub(SECOND), whole.1.saturating_add(SECOND));
+    // Nothing lies outside of the range of the store, whatever is asked for. Events of the first interval are older than
+    // its points.
+    let begin = whole.0.saturating_sub(q.interval.max(SECOND));
+    let from = q.from.unwrap_or(whole.0).clamp(begin, whole.1.saturating_add(SECOND));
     let to = q.to.unwrap_or(i64::MAX).clamp(from, whole.1.saturating_add(SECOND));
     let least = if SERIES[q.series].cadence == Cadence::Event { SECOND } else { q.interval };
     let step = step(from, to.max(from + 1), q.points, least);

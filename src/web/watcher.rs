@@ -133,7 +133,10 @@ impl Watcher {
         if self.ticks.is_multiple_of(SWEEP) {
             self.follow.sweep(|id| view.connection(PacketIndex(id)).is_some_and(|c| c.ended.is_none()));
         }
-        self.last_tick = time;
+        // What ended before a node was found is kept when it is.
+        if view.nodes().next().is_some() {
+            self.last_tick = time;
+        }
         let age = self.shared.age();
         if age >= self.told + PAUSE {
             self.told = age;

@@ -52,5 +52,5 @@ export async function the_policy_is_strict({ url }) {
   assert.doesNotMatch(policy, /unsafe|\*|https?:/);
   assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
   const html = await response.text();
-  assert.doesNotMatch(html, /<script(?![^>]*src=)|style=|on\w+=/i);
+  assert.doesNotMatch(html, /<script(?![^>]*src=)|\sstyle=|\son\w+=/i);
 }

@@ -51,7 +51,7 @@ export interface Status {
   mode: 'live' | 'replay';
   speed: number | null;
   finished: boolean;
-  time: number;
+  time: number | null;
   since: number | null;
   series_from: number | null;
   series_to: number | null;

@@ -71,7 +71,8 @@ export interface Range {
 
 /** Until when there is data: the clock of a live sensor, the capture's end in a replay. */
 export function newest(status: Status): number {
-  return status.mode === 'replay' ? Math.max(status.series_to ?? 0, status.time) : status.time;
+  const now = status.time ?? 0;
+  return status.mode === 'replay' ? Math.max(status.series_to ?? 0, now) : now;
 }
 
 /** The range that is looked at; its end moves in steps, so that a page asks again when there is something new to draw. */
@@ -80,7 +81,8 @@ export function range(v: View, status: Status): Range {
   if (from && to && Number(from) < Number(to)) return { from: Number(from), to: Number(to), moving: false };
   const end = newest(status);
   const seconds = RANGES.find(([name]) => name === chosen(v, status))?.[2] ?? 0;
-  const first = Math.min(status.series_from ?? status.since ?? end, end - 1_000_000);
+  // Points of intervals begin later than the first packet, events do not.
+  const first = Math.min(status.series_from ?? end, status.since ?? end, end - 1_000_000);
   const length = seconds ? seconds * 1e6 : Math.max(end - first, 1e6);
   const moving = !(status.mode === 'replay' && status.finished);
   // Two seconds of five minutes, a minute of a day.

@@ -68,7 +68,8 @@ function Tiles({ now, node }: { now: Status | null; node: Node | undefined }) {
   const losses = useMemo(() => (now ? lost(now) : []), [now]);
   const all = losses.reduce((s, [, n]) => s + n, 0);
   const v = now?.visibility;
-  const connections = v ? v.v1.connections + v.v2.connections + v.other.connections + v.undecided.connections : 0;
+  // When nothing is open any more, as at the end of a replay, the bytes tell.
+  const bytes = v ? v.v1.bytes + v.v2.bytes + v.undecided.bytes : 0;
   const open = node ? node.v1 + node.v2 + node.undecided : 0;
   return (
     <section class="tiles" aria-label="Now">
@@ -110,12 +111,16 @@ function Tiles({ now, node }: { now: Status | null; node: Node | undefined }) {
         </small>
       </Tile>
       <Tile name="Visibility" href={link('sensor')}>
-        <strong>{open ? f.percent(node ? node.v1 / open : null) : connections ? f.percent((v?.v1.connections ?? 0) / connections) : f.NONE}</strong>
-        <Share v1={open ? (node?.v1 ?? 0) : (v?.v1.connections ?? 0)} v2={open ? (node?.v2 ?? 0) : (v?.v2.connections ?? 0)} other={open ? (node?.undecided ?? 0) : (v?.other.connections ?? 0) + (v?.undecided.connections ?? 0)} />
+        <strong>{f.percent(open ? (node?.v1 ?? 0) / open : bytes ? (v?.v1.bytes ?? 0) / bytes : null)}</strong>
+        {open || !bytes ? (
+          <Share v1={node?.v1 ?? 0} v2={node?.v2 ?? 0} other={node?.undecided ?? 0} />
+        ) : (
+          <Share v1={v?.v1.bytes ?? 0} v2={v?.v2.bytes ?? 0} other={v?.undecided.bytes ?? 0} bytes />
+        )}
       </Tile>
       <Tile name="Losses" href={link('sensor')} tone={all ? 'warn' : undefined}>
         <strong>{now ? (all ? f.count(all) : 'none') : f.NONE}</strong>
-        <small>
+        <small data-tip={all ? losses.map(([what, n]) => `${what}: ${f.int(n)}`).join('\n') : undefined}>
           {now ? (
             losses.filter(([, n]) => n > 0).map(([what, n]) => `${f.count(n)} ${what}`).join(', ') || `of ${f.count(now.sensor_figures.frames)} frames`
           ) : (
@@ -164,18 +169,17 @@ function Tile({ name, of, href, flash, tone, children }: TileProps) {
   );
 }
 
-export function Share({ v1, v2, other }: { v1: number; v2: number; other: number }) {
+function Share({ v1, v2, other, bytes }: { v1: number; v2: number; other: number; bytes?: boolean }) {
   const all = Math.max(1, v1 + v2 + other);
-  const text = `readable (v1) ${v1}, encrypted (v2) ${v2}, other ${other}`;
+  const say = bytes ? f.bytes : f.int;
+  const text = `${bytes ? 'bytes' : 'open connections'}: readable (v1) ${say(v1)}, encrypted (v2) ${say(v2)}, undecided ${say(other)}`;
   return (
     <small class="shares" data-tip={text}>
       <span class="share" role="img" aria-label={text}>
         <i class="v1" style={{ width: `${(v1 / all) * 100}%` }} />
         <i class="v2" style={{ width: `${(v2 / all) * 100}%` }} />
       </span>
-      <span>
-        readable: {v1} v1, {v2} v2
-      </span>
+      <span>{bytes ? 'of the bytes are readable' : `readable: ${v1} v1, ${v2} v2`}</span>
     </small>
   );
 }

@@ -28,7 +28,7 @@ const COLS: Col<Peer>[] = [
   { key: 'transport', title: 'Transport', by: (p) => p.transport, cell: (p) => <span class={`chip ${p.transport}`}>{p.transport}</span> },
   { key: 'network', title: 'Network', by: (p) => p.network, cell: (p) => p.network, rank: 2 },
   { key: 'user_agent', title: 'User agent', by: (p) => p.user_agent, cell: (p) => (p.user_agent === null ? <span class="none">{p.transport === 'v2' ? 'encrypted' : f.NONE}</span> : <span class="agent" data-tip={p.user_agent}>{p.user_agent}</span>) },
-  { key: 'services', title: 'Services', by: (p) => p.services?.length, cell: (p) => (p.services ? <span class="clip" data-tip={p.services.join(', ')}>{p.services.map((s) => s.replace(/^NODE_/, '').toLowerCase()).join(' ')}</span> : <span class="none">{f.NONE}</span>), rank: 2 },
+  { key: 'services', title: 'Services', by: (p) => p.services?.length, cell: (p) => (p.services?.length ? <span class="clip" data-tip={p.services.join(', ')}>{p.services.map((s) => s.replace(/^NODE_/, '').toLowerCase()).join(' ')}</span> : <span class="none">{p.services ? 'none' : f.NONE}</span>), rank: 2 },
   { key: 'since', title: 'Since', right: true, by: (p) => p.since, cell: (p) => <Moment at={p.since} />, rank: 1 },
   { key: 'until', title: 'Ended', right: true, by: (p) => p.until ?? null, cell: (p) => (p.until ? <Moment at={p.until} /> : 'open'), rank: 1 },
   { key: 'bytes_recv', title: 'Received', right: true, by: (p) => p.bytes_recv, cell: (p) => <Bytes n={p.bytes_recv} /> },
@@ -41,7 +41,7 @@ const COLS: Col<Peer>[] = [
     cell: (p) => (
       <span data-tip={`received: ${listed(p.messages.recv)}\nsent: ${listed(p.messages.sent)}`}>
         {f.count(p.messages_recv + p.messages_sent)}
-        <Est p={p} /> <small class="rank2 mostly">{mostly(p)}</small>
+        <Est p={p} /> <small class="rank3">{mostly(p)}</small>
       </span>
     ),
     rank: 1,
@@ -61,7 +61,7 @@ export function Peers() {
   const node = useNode();
   const done = now?.mode === 'replay' && now.finished;
   const closed = ended ? ended === '1' : !!done;
-  const beat = !now || done ? 0 : Math.floor(now.time / (BEAT * 1e6));
+  const beat = !now || done ? 0 : Math.floor((now.time ?? 0) / (BEAT * 1e6));
   const { data, error } = useAsk(now ? `${node} ${closed} ${beat}` : null, (signal) => get<{ peers: Peer[] }>('peers', { node, closed }, signal));
   const all = data?.peers ?? [];
   const needle = q.toLowerCase();
@@ -125,7 +125,7 @@ export function OnePeer({ id }: { id: string }) {
   const now = use(status);
   const node = useNode();
   const done = now?.mode === 'replay' && now.finished;
-  const beat = !now || done ? 0 : Math.floor(now.time / (BEAT * 1e6));
+  const beat = !now || done ? 0 : Math.floor((now.time ?? 0) / (BEAT * 1e6));
   const { data: p, error, missing } = useAsk(now ? `${id} ${beat}` : null, (signal) => get<Peer>(`peers/${encodeURIComponent(id)}`, { node }, signal));
   if (missing || (!p && error))
     return (

@@ -27,7 +27,7 @@ export function Sensor() {
               ['used', `${f.int(s.frames_used)} (${f.percent(s.frames ? s.frames_used / s.frames : null)})`],
               ['skipped', `${f.int(skipped)} (${f.percent(s.frames ? skipped / s.frames : null)})`],
               ['dropped by the kernel', <Bad n={s.dropped_by_kernel} />],
-              ['Connections', f.int(s.connections)],
+              ['TCP conversations held now', f.int(s.connections)],
               ['Points lost on the way to sinks', <Bad n={s.points_lost} />],
               ['Since', <Moment at={now.since} />],
               ['Newest', <Moment at={now.time} />],
@@ -108,8 +108,8 @@ function Visible({ now, node }: { now: Status; node: Node | undefined }) {
                 </p>
                 {explained !== null ? (
                   <p>
-                    {f.percent(explained)} of the encrypted bytes are explained as messages, from sizes, order and time
-                    <Mark of="visibility.explained_recv" />. They are shown apart and never added to what was read.
+                    {f.percent(explained)} of the encrypted bytes are explained as messages
+                    <Mark of="visibility.explained_recv" />, from sizes, order and time. They are shown apart and never added to what was read.
                   </p>
                 ) : null}
                 <p>To see the node in full, let it speak plainly, where that is acceptable:</p>
@@ -135,8 +135,8 @@ function Visible({ now, node }: { now: Status; node: Node | undefined }) {
 function Limits({ now }: { now: Status }) {
   const { data } = useAsk('config', (signal) => get<Record<string, unknown>>('config', {}, signal));
   const rows: [string, string][] = [
-    ...Object.entries(now.sensor_figures.limits ?? {}).map(([k, v]): [string, string] => [f.words(k), typeof v === 'number' ? f.int(v) : String(v ?? f.NONE)]),
-    ...flat(data ?? {}),
+    ...Object.entries(now.sensor_figures.limits ?? {}).map(([k, v]): [string, string] => [`most ${f.words(k)}`, typeof v === 'number' ? f.int(v) : String(v ?? f.NONE)]),
+    ...flat(Object.fromEntries(Object.entries(data ?? {}).filter(([k]) => k !== 'limits'))),
   ];
   return (
     <Frame id="limits" title="Limits and settings">

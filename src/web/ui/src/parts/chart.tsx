@@ -50,6 +50,14 @@ function rest(line: ChartLine): number | null {
   return null;
 }
 
+/** The value at a step; what is drawn as a line goes on from the last known one. */
+function valueAt(line: ChartLine, i: number): number | null {
+  const now = line.values[i] ?? null;
+  if (now !== null || line.draw === 'bars' || line.draw === 'dots' || line.draw === 'area') return now;
+  for (let k = i - 1; k >= 0; k -= 1) if (line.values[k] !== null) return line.values[k] ?? null;
+  return null;
+}
+
 /** What is drawn: in a stack the sums, the highest first so that the others lie before it. */
 function drawn(model: Model, hidden: ReadonlySet<string>): { line: ChartLine; values: (number | null)[] }[] {
   const lines = model.lines.filter((l) => !hidden.has(l.label));
@@ -108,7 +116,7 @@ function options(model: Model, shown: ChartLine[], width: number, range: { curre
     },
     scales: { x: { time: true, range: () => [range.current[0] / 1e6, range.current[1] / 1e6] }, y, r: y },
     axes: [
-      { stroke: muted, grid, ticks: { show: false }, font: '11px system-ui, sans-serif', size: 26, gap: 4, space: 70, values: clockAxis },
+      { stroke: muted, grid, ticks: { show: false }, font: '11px system-ui, sans-serif', size: 26, gap: 4, space: 58, values: clockAxis },
       ...(left ? [axis(left, 'y')] : []),
       ...(right ? [axis(right, 'r')] : []),
     ],
@@ -192,7 +200,7 @@ export function Chart({ title, model, from, to, asTable }: Props) {
   const tell = (i: number | null): void => {
     model.lines.forEach((l, k) => {
       const at = values.current[k];
-      if (at) at.textContent = l.format(i === null ? rest(l) : (l.values[i] ?? null));
+      if (at) at.textContent = l.format(i === null ? rest(l) : valueAt(l, i));
     });
     if (when.current) when.current.textContent = i === null ? (total ? 'in this range' : 'newest') : f.clock(model.time[i], to);
   };
@@ -231,7 +239,7 @@ export function Chart({ title, model, from, to, asTable }: Props) {
     if (to_ !== undefined) {
       const i = Math.min(Math.max(to_, 0), last);
       u.setCursor({ left: u.valToPos((model.time[i] ?? 0) / 1e6, 'x'), top: 10 });
-      if (spoken.current) spoken.current.textContent = `${f.clock(model.time[i], to)}: ${model.lines.map((l) => `${l.label} ${l.format(l.values[i] ?? null)}`).join(', ')}`;
+      if (spoken.current) spoken.current.textContent = `${f.clock(model.time[i], to)}: ${model.lines.map((l) => `${l.label} ${l.format(valueAt(l, i))}`).join(', ')}`;
     } else if (e.key === '+' || e.key === '-') {
       const middle = model.time[now] ?? (from + to) / 2;
       const half = (to - from) * (e.key === '+' ? 0.25 : 1);

@@ -170,7 +170,7 @@ function Ranges({ now }: { now: Status | null }) {
   const v = use(view);
   const [, again] = useState(0);
   useEffect(() => look.watch(() => again((n) => n + 1)), []);
-  const r = now && now.time > 0 ? range(v, now) : null;
+  const r = now?.time ? range(v, now) : null;
   const name = now ? chosen(v, now) : '';
   const go = (a: number, b: number): void => zoom(a, b);
   return (
