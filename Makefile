@@ -22,7 +22,8 @@ demo: build ## build, replay a bundled real capture, show the result and what to
 	@echo "  $(BIN) messages --format text node.pcap | less -S"
 	@echo "  $(BIN) query --store $(STORE) \"SELECT rfc3339(time), user_agent, start_height FROM peers WHERE user_agent <> ''\""
 	@echo "  $(BIN) series            what every figure means"
-	@echo "The history is in $(STORE) (SQLite). There is no dashboard yet: README.md says where the project stands."
+	@echo "  $(BIN) replay --serve $(DEMO)            the dashboard, at http://127.0.0.1:8399"
+	@echo "The history is in $(STORE) (SQLite)."
 
 build: deps-build ui ## the program, optimised
 	$(CARGO) build --release --locked

@@ -39,6 +39,8 @@ export async function screenshots({ url, chrome }) {
       const page = await open(context, url, hash);
       await settle(page);
       await shoot(page, `${name}-${colorScheme}`);
+      // Those of the README: as one sees them first (cwebp -q 80 makes docs/images of them).
+      if (['overview', 'blocks'].includes(name)) await page.screenshot({ path: join(SHOTS, `${name}-${colorScheme}-first.png`), animations: 'disabled' });
       clean(page);
       await page.close();
     }

@@ -12,11 +12,14 @@ export const CAPTURE = join(ROOT, 'captures/btcd-v1/capture.pcap.zst');
 export const SHOTS = join(ROOT, 'target/screenshots');
 export const PAGES = ['overview', 'peers', 'blocks', 'transactions', 'messages', 'query', 'sensor'];
 
+/** The node is named, so that what ended before it could be found is there too. */
+const SAME = ['--interval', '1s', '--node', '10.88.0.2'];
+
 mkdirSync(SHOTS, { recursive: true });
 
 /** The program with its dashboard on a port of its own; tells the address. */
 export async function serve(program, ...more) {
-  const child = spawn(program, ['replay', '--serve', '--web', '127.0.0.1:0', '--interval', '1s', ...more, CAPTURE], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, ['replay', '--serve', '--web', '127.0.0.1:0', ...SAME, ...more, CAPTURE], { stdio: ['ignore', 'pipe', 'pipe'] });
   let told = '';
   const url = await new Promise((found, fail) => {
     const look = (chunk) => {
@@ -36,7 +39,7 @@ export function truth(program) {
   const folder = mkdtempSync(join(tmpdir(), 'btcdmon-browser-'));
   const store = join(folder, 'truth.db');
   const run = (...args) => execFileSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
-  const summary = JSON.parse(run('replay', '--json', '--interval', '1s', '--store', store, CAPTURE));
+  const summary = JSON.parse(run('replay', '--json', ...SAME, '--store', store, CAPTURE));
   return {
     summary,
     node: summary.nodes[0],

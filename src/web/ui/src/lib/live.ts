@@ -11,37 +11,57 @@ export const newBlock = store<Block | null>(null);
 
 const AGAIN_MS = 3000;
 let source: EventSource | null = null;
+let waiting = 0;
 
 export async function start(): Promise<void> {
+  clearTimeout(waiting);
   try {
     status.set(await get<Status>('status'));
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) return;
     linkState.set('lost');
-    setTimeout(() => void start(), AGAIN_MS);
+    again();
     return;
   }
   listen();
 }
 
-function listen(): void {
+function again(): void {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => void start(), AGAIN_MS);
+}
+
+function stop(): void {
   source?.close();
-  source = new EventSource('/api/v1/events');
-  source.addEventListener('status', (e) => {
+  source = null;
+}
+
+function listen(): void {
+  stop();
+  // Browsers open six connections to one place, over all tabs: one that is not looked at gives its own back.
+  if (document.hidden) return;
+  const opened = new EventSource('/api/v1/events');
+  source = opened;
+  opened.addEventListener('status', (e) => {
     const now = JSON.parse((e as MessageEvent<string>).data) as Status;
     status.set(now);
     linkState.set(now.mode === 'replay' && now.finished ? 'ended' : 'live');
   });
-  source.addEventListener('block', (e) => newBlock.set(JSON.parse((e as MessageEvent<string>).data) as Block));
-  source.addEventListener('end', () => {
+  opened.addEventListener('block', (e) => newBlock.set(JSON.parse((e as MessageEvent<string>).data) as Block));
+  opened.addEventListener('end', () => {
     linkState.set('ended');
     // The last figures; the stream has nothing more to tell.
-    source?.close();
+    stop();
     void get<Status>('status').then((s) => status.set(s), () => undefined);
   });
-  source.onerror = () => {
+  opened.onerror = () => {
     if (linkState.get() === 'ended') return;
     linkState.set('lost');
-    if (source?.readyState === EventSource.CLOSED) setTimeout(() => void start(), AGAIN_MS);
+    if (opened.readyState === EventSource.CLOSED) again();
   };
 }
+
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) stop();
+  else if (!source && linkState.get() !== 'ended') void start();
+});

@@ -1,5 +1,5 @@
 // The smallest store that a page can watch.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 
 export interface Store<T> {
   get(): T;
@@ -34,4 +34,21 @@ export function use<T>(s: Store<T>): T {
     return stop;
   }, [s]);
   return s.get();
+}
+
+/** The value, but changed at most once in so many milliseconds: a node that downloads the chain tells of hundreds of blocks a second. */
+export function useCalm<T>(value: T, ms: number): T {
+  const [calm, set] = useState(value);
+  const last = useRef(0);
+  useEffect(() => {
+    const timer = setTimeout(
+      () => {
+        last.current = Date.now();
+        set(value);
+      },
+      Math.max(0, last.current + ms - Date.now()),
+    );
+    return () => clearTimeout(timer);
+  }, [value]);
+  return calm;
 }

@@ -4,7 +4,7 @@ import { get } from '../lib/api';
 import * as f from '../lib/format';
 import { newBlock, status } from '../lib/live';
 import { useAsk } from '../lib/load';
-import { use } from '../lib/store';
+import { use, useCalm } from '../lib/store';
 import { link } from '../lib/view';
 import { Bytes, Count, Empty, Facts, Hash, Heading, Mark, Moment, Sat, Span, Trouble } from '../parts/bits';
 import { Frame, Group, Panel, useNode } from '../parts/panel';
@@ -63,10 +63,12 @@ function middle(xs: (number | null)[]): number | null {
 export function Blocks() {
   const now = use(status);
   const node = useNode();
-  const told = use(newBlock)?.hash ?? '';
+  // Told again when more is known of it.
+  const b = use(newBlock);
   const [before, older] = useState<number | null>(null);
   const tip = now?.nodes.find((n) => n.name === node)?.tip_hash ?? '';
-  const { data, error } = useAsk(now ? `${node} ${tip} ${told} ${before}` : null, (signal) => get<{ blocks: Block[] }>('blocks', { node, limit: PAGE, before }, signal));
+  const told = useCalm(`${tip} ${b?.hash} ${b?.status} ${b?.process_time} ${b?.relay_time}`, 1000);
+  const { data, error } = useAsk(now ? `${node} ${told} ${before}` : null, (signal) => get<{ blocks: Block[] }>('blocks', { node, limit: PAGE, before }, signal));
   const rows = data?.blocks ?? [];
   const compact = rows.filter((b) => b.via?.startsWith('cmpctblock') || b.via === 'block fallback');
   const rebuilt = compact.filter((b) => b.via === 'cmpctblock');

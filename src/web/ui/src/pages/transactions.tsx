@@ -71,7 +71,7 @@ export function Transactions() {
         }}
       >
         <label class="grow">
-          <span>Find by txid or wtxid</span>
+          <span>Find by txid</span>
           <input type="search" name="txid" value={wanted} spellcheck={false} autocomplete="off" placeholder="64 hexadecimal digits" aria-invalid={wrong} onInput={(e) => want(e.currentTarget.value)} />
         </label>
         <button type="submit" disabled={!txid || wrong}>
@@ -170,7 +170,6 @@ export function OneTransaction({ txid }: { txid: string }) {
               ['Virtual size', `${f.int(num(t.vsize))} vB`],
               ['Weight', `${f.int(num(t.weight))} WU`],
               ['Version', f.int(num(t.version_num))],
-              ['wtxid', t.wtxid ? <Hash h={String(t.wtxid)} /> : f.NONE],
               ['Standard', t.is_standard ? 'yes' : `no: ${f.words(String(t.non_standard_reason ?? 'not told'))}`],
             ]}
           />
