@@ -37,7 +37,7 @@ export function Overview() {
             {panels.map((p) => (
               <Panel def={p} key={p.id} />
             ))}
-            {title === 'Messages' && (now?.visibility.v2.bytes ?? 0) > 0 ? [P.RECEIVED_V2, P.SENT_V2].map((p) => <Panel def={p} key={p.id} />) : null}
+            {title === 'Messages' && ((now?.visibility.v2_explained_bytes ?? 0) > 0 || (node?.v2 ?? 0) > 0) ? [P.RECEIVED_V2, P.SENT_V2].map((p) => <Panel def={p} key={p.id} />) : null}
             {title.startsWith('Peers') ? <Agents /> : null}
           </div>
         </div>
@@ -122,7 +122,7 @@ function Tiles({ now, node }: { now: Status | null; node: Node | undefined }) {
         <strong>{now ? (all ? f.count(all) : 'none') : f.NONE}</strong>
         <small data-tip={all ? losses.map(([what, n]) => `${what}: ${f.int(n)}`).join('\n') : undefined}>
           {now ? (
-            losses.filter(([, n]) => n > 0).map(([what, n]) => `${f.count(n)} ${what}`).join(', ') || `of ${f.count(now.sensor_figures.frames)} frames`
+            losses.filter(([, n]) => n > 0).map(([what, n]) => `${what} ${f.count(n)}`).join(', ') || `of ${f.count(now.sensor_figures.frames)} frames`
           ) : (
             f.NONE
           )}

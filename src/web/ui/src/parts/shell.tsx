@@ -60,6 +60,8 @@ export function Shell({ children }: { children: ComponentChildren }) {
   const now = use(status);
   use(look);
   const block = use(newBlock);
+  // On a phone the pages' names are wider than the screen.
+  useEffect(() => document.querySelector('.top nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [v.page]);
   return (
     <>
       <a class="skip" href="#main" onClick={(e) => (e.preventDefault(), document.querySelector<HTMLElement>('#main h1')?.focus())}>
