@@ -4,6 +4,7 @@ set -euo pipefail
 out=${1:?usage: build.sh FOLDER}
 cd "$(dirname "$0")/../.."
 .ci/install build
+src/web/ui/build.sh
 cargo build --release --locked --bin btcdmon
 mkdir -p "$out"
 target=${CARGO_TARGET_DIR:-target}
