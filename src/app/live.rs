@@ -16,7 +16,7 @@ use crate::capture::device;
 use crate::capture::rotate::RotateOptions;
 use crate::capture::{Frame, Live, LiveOptions};
 use crate::node::spec::NodeAddress;
-use crate::node::{NodeSpec, Output, Report, SeenEstimate, SeenMessage, View};
+use crate::node::{Gone, NodeSpec, Output, Report, SeenEstimate, SeenMessage, View};
 use crate::series::Point;
 use crate::series::delivery::{Delivery, Loss};
 use crate::sink::SinkConfig;
@@ -106,6 +106,12 @@ impl Output for Results {
     fn estimate(&mut self, seen: &SeenEstimate<'_>) {
         if let Some(web) = &mut self.web {
             web.estimate(seen);
+        }
+    }
+
+    fn forgotten(&mut self, gone: &Gone<'_>) {
+        if let Some(web) = &mut self.web {
+            web.forgotten(gone);
         }
     }
 

@@ -8,7 +8,7 @@ use super::shutdown::Shutdown;
 use super::stage::{Consumer, Finished, Settings, Stages};
 use crate::capture::{Options, PacketSource as _, Replay};
 use crate::message::command::Command;
-use crate::node::{Output, Report, SeenEstimate, SeenMessage, View};
+use crate::node::{Gone, Output, Report, SeenEstimate, SeenMessage, View};
 use crate::series::Point;
 use crate::series::delivery::Delivery;
 use crate::sink::SinkConfig;
@@ -163,6 +163,12 @@ impl<W: Write> Output for Results<W> {
             let result = messages::print_estimate(&mut l.out, l.format, seen);
             self.unshown = true;
             self.printed(result);
+        }
+    }
+
+    fn forgotten(&mut self, gone: &Gone<'_>) {
+        if let Some(web) = &mut self.web {
+            web.forgotten(gone);
         }
     }
 

@@ -42,7 +42,7 @@ Exit status: 0 done, 1 error or damaged input, 2 wrong usage, 130 interrupted tw
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch network interfaces: a store of the series, for months.
-    Live(LiveArgs),
+    Live(Box<LiveArgs>),
     /// Replay captures: a summary, JSON, a store of the series.
     Replay(Box<ReplayArgs>),
     /// List every Bitcoin message of captures, one a line.
@@ -52,7 +52,7 @@ pub enum Command {
     /// Explain the series and their columns.
     Series(SeriesArgs),
     /// Look whether everything is right for a live capture, and say what to do if not.
-    Doctor(DoctorArgs),
+    Doctor(Box<DoctorArgs>),
     /// Show the configuration in force, or every option there is.
     Config(ConfigArgs),
 }

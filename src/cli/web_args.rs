@@ -70,7 +70,7 @@ impl Web {
     /// # Errors
     /// It would be open to all.
     pub fn access(&self, bound: SocketAddr) -> Result<Access, AccessError> {
-        Access::new(bound, self.token.as_deref(), self.users.clone(), self.hosts.clone())
+        Access::new(bound, self.token.as_deref(), self.users.clone(), &self.hosts)
     }
 }
 

@@ -35,7 +35,7 @@ pub mod trouble;
 pub mod view;
 pub mod watch;
 
-pub use output::{Direction, Output, SeenEstimate, SeenMessage};
+pub use output::{Direction, Gone, Output, SeenEstimate, SeenMessage};
 pub use report::Report;
 pub use spec::NodeSpec;
 pub use view::status::{NodeStatus, Status};

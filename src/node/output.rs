@@ -1,6 +1,7 @@
 //! What comes out of the node stage: messages as a watched node saw them, and points.
 
-use crate::flow::{At, PacketIndex};
+use super::connection::Connection;
+use crate::flow::{At, PacketIndex, Side};
 use crate::message::event::Message;
 use crate::message::network::Network;
 use crate::message::v2::Estimate;
@@ -63,12 +64,27 @@ pub struct SeenEstimate<'a> {
     pub estimate: &'a Estimate,
 }
 
+/// A connection that ended a while ago, with its last figures: it is forgotten now.
+#[derive(Clone, Copy, Debug)]
+pub struct Gone<'a> {
+    /// Its number.
+    pub id: PacketIndex,
+    /// What was known of it.
+    pub connection: &'a Connection,
+    /// The node.
+    pub node: &'a str,
+    /// The node's side.
+    pub side: Side,
+}
+
 /// Where the node stage's results go.
 pub trait Output {
     /// A message, once for each watched node at its ends.
     fn message(&mut self, message: &SeenMessage<'_>);
     /// The same of an inferred one.
     fn estimate(&mut self, _estimate: &SeenEstimate<'_>) {}
+    /// A Bitcoin connection of a watched node is forgotten.
+    fn forgotten(&mut self, _gone: &Gone<'_>) {}
     /// A point of an event series.
     fn point(&mut self, point: Point);
     /// All points of an interval that ended; what came before may be committed with them.

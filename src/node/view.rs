@@ -226,7 +226,7 @@ impl View {
             What::Closed(reason) => {
                 self.close(id, *reason, time);
                 self.set_open(id, false);
-                self.end(id, time);
+                self.end(id, time, out);
             }
             What::Revived => self.set_open(id, true),
         }
@@ -387,7 +387,7 @@ impl View {
 
     fn apply_tick(&mut self, time: Timestamp, counters: Option<Counters>, out: &mut impl Output) {
         while self.ended.front().is_some_and(|(t, _)| time.since(*t) > REMEMBER) {
-            self.forget_oldest();
+            self.forget_oldest(out);
         }
         for node in &mut self.nodes {
             node.wanted = out.wants_points();
@@ -439,7 +439,7 @@ impl View {
 
 mod ends;
 mod estimates;
-mod look;
+pub mod look;
 pub mod status;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use super::users::Users;
 use bitcoin_hashes::sha256;
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,7 +62,7 @@ impl Access {
         listen: SocketAddr,
         token: Option<&str>,
         users: Option<Users>,
-        hosts: Vec<String>,
+        hosts: &[String],
     ) -> Result<Self, AccessError> {
         if !listen.ip().is_loopback() && token.is_none() && users.is_none() {
             return Err(AccessError::Open(listen));
@@ -129,7 +130,10 @@ impl Access {
     pub fn session(&self) -> String {
         let token = self.token.unwrap_or_default();
         let hash = sha256::Hash::hash(&[self.salt, token].concat()).to_byte_array();
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        hash.iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
     }
 
     /// Whether a request's cookies hold the session.
@@ -164,17 +168,17 @@ mod tests {
     use super::*;
 
     fn access(listen: &str) -> Access {
-        Access::new(listen.parse().unwrap(), Some("0123456789abcdef"), None, vec!["Sensor.example".to_owned()]).unwrap()
+        Access::new(listen.parse().unwrap(), Some("0123456789abcdef"), None, &["Sensor.example".to_owned()]).unwrap()
     }
 
     #[test]
     fn other_addresses_need_a_secret() {
         let listen = "0.0.0.0:8399".parse().unwrap();
-        let error = Access::new(listen, None, None, Vec::new()).unwrap_err().to_string();
+        let error = Access::new(listen, None, None, &[]).unwrap_err().to_string();
         assert!(error.contains("--web-token-file") && error.contains("--web-users") && error.contains("ssh -L"));
-        assert!(Access::new(listen, Some("short"), None, Vec::new()).is_err());
+        assert!(Access::new(listen, Some("short"), None, &[]).is_err());
         for local in ["127.0.0.1:8399", "[::1]:8399", "127.8.8.8:1"] {
-            assert!(Access::new(local.parse().unwrap(), None, None, Vec::new()).unwrap().is_open());
+            assert!(Access::new(local.parse().unwrap(), None, None, &[]).unwrap().is_open());
         }
     }
 

@@ -15,6 +15,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Blocks of an answer at most.
@@ -60,7 +61,7 @@ pub async fn list(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) 
         let known: HashSet<String> = blocks.iter().filter_map(|b| b.get("hash")?.as_str().map(str::to_owned)).collect();
         let mut condition = node.as_deref().map_or("1".to_owned(), |n| format!("node = {}", text(n)));
         if before < i64::MAX {
-            condition += &format!(" AND time < {}", before.saturating_mul(1000));
+            let _ = write!(condition, " AND time < {}", before.saturating_mul(1000));
         }
         let older = stored(&shared, condition, limit).await?;
         let unknown = |b: &Value| b.get("hash").and_then(Value::as_str).is_none_or(|h| !known.contains(h));
@@ -109,16 +110,15 @@ pub async fn one(
     let of_node = |name: &str| params.text("node").is_none() || node.as_deref() == Some(name);
     let tables = tables(&shared).await;
     let row = tables.blocks.iter().find(|b| b.hash == wanted && of_node(&b.node));
-    let mut object = match row {
-        Some(b) => b.object.clone(),
-        None => {
-            let condition = format!("sha = {}", text(&wanted.to_string()));
-            let found = stored(&shared, condition, 64).await?;
-            let mut found = found.into_iter().filter(|b| b.get("node").and_then(Value::as_str).is_none_or(of_node));
-            match found.next() {
-                Some(Value::Object(o)) => o,
-                _ => return Err(gone()),
-            }
+    let mut object = if let Some(b) = row {
+        b.object.clone()
+    } else {
+        let condition = format!("sha = {}", text(&wanted.to_string()));
+        let found = stored(&shared, condition, 64).await?;
+        let mut found = found.into_iter().filter(|b| b.get("node").and_then(Value::as_str).is_none_or(of_node));
+        match found.next() {
+            Some(Value::Object(o)) => o,
+            _ => return Err(gone()),
         }
     };
     let (timeline, left_out) = tables.ways.get(&wanted).map(|w| w.json()).unwrap_or_default();

@@ -49,6 +49,7 @@ pub struct Db {
     waiting: Arc<Semaphore>,
     foreign: Arc<Semaphore>,
     range: Mutex<Range>,
+    interval: i64,
 }
 
 /// Rows of an answer.
@@ -128,13 +129,14 @@ fn resident() -> u64 {
 }
 
 impl Db {
-    /// The store at `path`, if there is one.
-    pub fn new(path: Option<PathBuf>) -> Self {
+    /// The store at `path`, if there is one, whose intervals have this length, ns.
+    pub fn new(path: Option<PathBuf>, interval: i64) -> Self {
         Self {
             path,
             waiting: Arc::new(Semaphore::new(WAITING)),
             foreign: Arc::new(Semaphore::new(FOREIGN)),
             range: Mutex::new(None),
+            interval,
         }
     }
 
@@ -172,7 +174,10 @@ impl Db {
         if let Some((_, range)) = known.filter(|(at, _)| at.elapsed() < RANGE) {
             return range;
         }
-        let found = self.read(Whose::Own, Timestamp::default(), |r| r.range()).await;
+        let found = {
+            let interval = self.interval;
+            self.read(Whose::Own, Timestamp::default(), move |r| r.range(interval)).await
+        };
         // Between two intervals of a busy store: what was known stays.
         let range = found.unwrap_or_else(|_| known.and_then(|(_, range)| range));
         *self.range.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), range));
@@ -186,16 +191,16 @@ impl Db {
 }
 
 impl Reader {
-    /// First and last time in the store, ns: every interval has a point of `sensor`, and keeps its roll-ups longest.
+    /// First and last time in the store, ns: every interval has a point of `sensor`, at its end.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn range(&mut self) -> Result<Option<(i64, i64)>, ApiError> {
+    pub fn range(&mut self, interval: i64) -> Result<Option<(i64, i64)>, ApiError> {
         let spans = self.spans("sensor")?;
         let (rows, _) = self.run("SELECT max(time) FROM sensor", 1)?;
         let newest = rows.rows.first().and_then(|r| r.first()).and_then(Value::as_i64);
         let newest = newest.or_else(|| spans.iter().flatten().max().copied());
-        Ok(oldest(&spans).zip(newest))
+        Ok(oldest(&spans).map(|t| t.saturating_sub(interval)).zip(newest))
     }
 
     /// The oldest row of the points, the minutes and the hours of a series, ns.

@@ -1,4 +1,4 @@
-//! What can be asked: one entry an endpoint. The OpenAPI document and the routes are made from this list, and the
+//! What can be asked: one entry an endpoint. The `OpenAPI` document and the routes are made from this list, and the
 //! handlers take nothing that does not stand here.
 
 use super::params::{Param, Takes, param};

@@ -28,9 +28,9 @@ pub struct Said {
 }
 
 impl Said {
-    fn new(v: &Version) -> Box<Self> {
+    fn new(v: &Version) -> Self {
         let user_agent = v.user_agent_text();
-        Box::new(Self { version: v.version, services: v.services, user_agent, start_height: v.start_height })
+        Self { version: v.version, services: v.services, user_agent, start_height: v.start_height }
     }
 }
 
@@ -84,7 +84,7 @@ impl Followed {
         let recv = seen.direction == Direction::Recv;
         match &m.body {
             Ok(Body::Version(v)) if self.said[m.side as usize].is_none() => {
-                self.said[m.side as usize] = Some(Said::new(v));
+                self.said[m.side as usize] = Some(Box::new(Said::new(v)));
             }
             Ok(Body::Nonce(Some(nonce))) if m.command == Command::PING && !recv => {
                 if self.pings.len() >= PINGS {
@@ -154,6 +154,11 @@ impl Follow {
         if let Some(f) = self.enter(seen.connection.0) {
             f.count(seen.estimate.side as usize, command, seen.estimate.offset);
         }
+    }
+
+    /// Forgets a connection.
+    pub fn remove(&mut self, connection: u64) {
+        self.connections.remove(&connection);
     }
 
     /// Forgets those that `known` does not know.

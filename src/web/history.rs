@@ -16,6 +16,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Columns of one request at most: each is a statement.
@@ -143,7 +144,7 @@ fn understand(shared: &Shared, name: &str, params: &Params) -> Result<Question, 
             (false, Type::Boolean, _) => u8::from(["1", "true"].contains(&value)).to_string(),
             _ => text(value),
         };
-        conditions += &format!(" AND {} = {value}", super::sql::quote(c.name));
+        let _ = write!(conditions, " AND {} = {value}", super::sql::quote(c.name));
     }
     let nanos = |name: &str| params.number(name).map(|us| us.saturating_mul(1000));
     Ok(Question {
@@ -183,11 +184,9 @@ pub fn step(from: i64, to: i64, points: i64, least: i64) -> i64 {
 
 fn answer(r: &mut Reader, q: &Question) -> Result<Value, ApiError> {
     let name = SERIES[q.series].name;
-    let whole = r.range()?.unwrap_or((0, 0));
-    // Nothing lies outside of the range of the store, whatever is asked for. Events of the first interval are older than
-    // its points.
-    let begin = whole.0.saturating_sub(q.interval.max(SECOND));
-    let from = q.from.unwrap_or(whole.0).clamp(begin, whole.1.saturating_add(SECOND));
+    let whole = r.range(q.interval)?.unwrap_or((0, 0));
+    // Nothing lies outside of the range of the store, whatever is asked for.
+    let from = q.from.unwrap_or(whole.0).clamp(whole.0.saturating_sub(SECOND), whole.1.saturating_add(SECOND));
     let to = q.to.unwrap_or(i64::MAX).clamp(from, whole.1.saturating_add(SECOND));
     let least = if SERIES[q.series].cadence == Cadence::Event { SECOND } else { q.interval };
     let step = step(from, to.max(from + 1), q.points, least);

@@ -54,8 +54,7 @@ pub async fn tables(shared: &Shared) -> Arc<Tables> {
         // When nothing is captured, the old ones are as good as new.
         let _ = tokio::time::timeout(FIRST, tables.changed()).await;
     }
-    let newest = Arc::clone(&tables.borrow());
-    newest
+    Arc::clone(&tables.borrow_and_update())
 }
 
 fn objects<'a>(rows: impl Iterator<Item = &'a PeerRow>) -> Vec<Value> {

@@ -7,8 +7,8 @@ use super::config::Config;
 use super::db::READERS;
 use super::endpoints::{self as all, ENDPOINTS, Endpoint};
 use super::shared::Shared;
-use super::status::with_range;
-use super::watcher::Watcher;
+use super::status::{Pulse, with_range};
+use super::watcher::{Capture, Watcher};
 use super::{assets, blocks, events, gate, history, messages, openapi, peers, query, status, transactions};
 use crate::sink::prometheus::server::bind;
 use axum::Router;
@@ -134,6 +134,7 @@ impl Server {
         let Door { listener, address } = door;
         let wrong = |why| WebError { address, why };
         let shared = Shared::new(config);
+        shared.shown.send_replace(early(&shared).to_string().into());
         let (stop, stopped) = oneshot::channel();
         let (app, status) = (app(&shared), Arc::clone(&shared));
         let serve = move || {
@@ -200,16 +201,8 @@ fn early(shared: &Shared) -> serde_json::Value {
         ports: Arc::new([]),
         learn: 0,
     });
-    let none = (std::collections::HashMap::new(), std::collections::HashMap::new());
-    let mut early = status::status(
-        shared,
-        crate::time::Timestamp::default(),
-        &view,
-        super::watcher::Capture::default(),
-        &none.0,
-        &none.1,
-        (0, 0),
-    );
+    let (start, capture) = (crate::time::Timestamp::default(), Capture::default());
+    let mut early = status::status(shared, start, &view, capture, &Pulse::default());
     early["time"] = serde_json::Value::Null;
     with_range(&early, None)
 }

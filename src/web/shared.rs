@@ -67,7 +67,7 @@ impl Shared {
     /// Nothing seen yet.
     pub fn new(config: Config) -> Arc<Self> {
         Arc::new(Self {
-            db: Db::new(config.store.clone()),
+            db: Db::new(config.store.clone(), config.interval),
             limiter: Limiter::default(),
             config,
             status: watch::Sender::new(Arc::new(Value::Null)),

@@ -108,7 +108,7 @@ pub fn statement(a: &Asked<'_>, template: Template) -> String {
     let keys: Vec<String> = COMMON.iter().chain(a.tags).map(|t| quote(t)).collect();
     let keys = keys.join(", ");
     let by: Vec<String> = a.by.iter().map(|t| quote(t)).collect();
-    let by_list = by.iter().map(|t| format!(", {t}")).collect::<String>();
+    let by_list = by.iter().fold(String::new(), |list, t| list + ", " + t);
     let where_ = format!("time >= {from} AND time < {to}{}", a.conditions);
     match template {
         Template::Plain(value) => {

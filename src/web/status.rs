@@ -51,20 +51,24 @@ impl Rates {
     }
 }
 
+/// What the watcher adds to what the node stage knows.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// Speeds by node.
+    pub rates: HashMap<String, Rates>,
+    /// When the tip of a node became that.
+    pub tips: HashMap<Arc<str>, Timestamp>,
+    /// Connections followed, and messages of those beyond the cap.
+    pub followed: (u64, u64),
+}
+
 fn counts<V: Vocabulary>(tally: &Tally<V>) -> Value {
     Value::Object(tally.nonzero().map(|(v, n)| (v.name().to_owned(), n.into())).collect())
 }
 
 /// The object.
-pub fn status(
-    shared: &Shared,
-    time: Timestamp,
-    view: &View,
-    capture: Capture,
-    rates: &HashMap<String, Rates>,
-    tips: &HashMap<Arc<str>, Timestamp>,
-    (followed, unfollowed): (u64, u64),
-) -> Value {
+pub fn status(shared: &Shared, time: Timestamp, view: &View, capture: Capture, pulse: &Pulse) -> Value {
+    let (followed, unfollowed) = pulse.followed;
     let c = view.counters();
     let given = view.status(time);
     let mut nodes = Vec::new();
@@ -77,8 +81,8 @@ pub fn status(
             sum.explained_recv += share.explained_recv;
             sum.explained_sent += share.explained_sent;
         }
-        let speeds = rates.get(node.name.as_ref()).map(Rates::speeds).unwrap_or_default();
-        nodes.push(node_object(view, place, node, s, speeds, tips));
+        let speeds = pulse.rates.get(node.name.as_ref()).map(Rates::speeds).unwrap_or_default();
+        nodes.push(node_object(view, place, node, s, speeds, pulse));
     }
     let share = |s: &Share| json!({"connections": s.connections, "bytes": s.bytes_recv + s.bytes_sent});
     let explained = shares[1].explained_recv + shares[1].explained_sent;
@@ -130,7 +134,7 @@ fn node_object(
     node: &Node,
     s: &NodeStatus,
     speeds: [Option<f64>; 3],
-    tips: &HashMap<Arc<str>, Timestamp>,
+    pulse: &Pulse,
 ) -> Value {
     let tip = node.ledger.chain.as_ref().and_then(Chain::tip);
     json!({
@@ -139,7 +143,7 @@ fn node_object(
         "network": node.networks.first().map(ToString::to_string),
         "height": s.height,
         "tip_hash": tip.map(|t| t.header.hash.to_string()),
-        "tip_time": tips.get(&node.name).copied().map(micros),
+        "tip_time": pulse.tips.get(&node.name).copied().map(micros),
         "inbound": s.inbound,
         "outbound": s.outbound,
         "v1": s.v1,

@@ -3,13 +3,15 @@
 use super::follow::Follow;
 use super::rows::{BlockRow, PeerRow, micros};
 use super::shared::{Shared, Tables};
-use super::status::{Rates, status};
+use super::status::{Pulse, status};
 use super::subscribers::Serving;
 use super::timeline::{BLOCKS, Timelines};
 use crate::flow::PacketIndex;
 use crate::message::body::Body;
 use crate::message::hash::Hash256;
-use crate::node::{SeenEstimate, SeenMessage, View};
+use crate::node::connection::Connection;
+use crate::node::view::look::Seen;
+use crate::node::{Gone, SeenEstimate, SeenMessage, View};
 use crate::series::{Point, Value, id};
 use crate::time::Timestamp;
 use std::collections::{HashMap, VecDeque};
@@ -24,7 +26,7 @@ pub const MAX_CLOSED: usize = 1000;
 const BLOCKS_TOLD: usize = 16;
 /// The status and the tables are made at most so often, ms: a replay has many seconds in one of ours.
 const PAUSE: u64 = 100;
-/// Ticks between two looks for connections that have ended.
+/// Ticks between two looks for connections that are no longer known.
 const SWEEP: u64 = 60;
 
 /// What the capture itself tells, beside what the node stage counts.
@@ -46,9 +48,8 @@ pub struct Watcher {
     serving: Serving,
     /// The last point was of a transaction that was not seen before.
     new_tx: bool,
-    /// By node: speed, when its tip became that, the newest block told.
-    rates: HashMap<String, Rates>,
-    tips: HashMap<Arc<str>, Timestamp>,
+    pulse: Pulse,
+    /// The newest block told, by node.
     newest: HashMap<usize, Hash256>,
     closed: VecDeque<PeerRow>,
     last_tick: Timestamp,
@@ -66,8 +67,7 @@ impl Watcher {
             timelines: Timelines::default(),
             serving: Serving::default(),
             new_tx: false,
-            rates: HashMap::new(),
-            tips: HashMap::new(),
+            pulse: Pulse::default(),
             newest: HashMap::new(),
             closed: VecDeque::new(),
             last_tick: Timestamp::from_nanos(i64::MIN),
@@ -98,7 +98,7 @@ impl Watcher {
         match p.series {
             id::TX => self.new_tx = true,
             id::BLOCKS => {
-                self.tips.insert(Arc::clone(&p.node), p.time);
+                self.pulse.tips.insert(Arc::clone(&p.node), p.time);
             }
             id::PROCESSED_BLOCKS => {
                 // More has become known of it.
@@ -123,20 +123,16 @@ impl Watcher {
         self.ticks += 1;
         self.serving.tidy();
         self.new_blocks(view);
-        self.keep_closed(view);
-        for rates in self.rates.values_mut() {
+        for rates in self.pulse.rates.values_mut() {
             rates.tick();
         }
         for (_, node) in view.nodes() {
-            self.rates.entry(node.name.to_string()).or_default().note(time, node);
+            self.pulse.rates.entry(node.name.to_string()).or_default().note(time, node);
         }
         if self.ticks.is_multiple_of(SWEEP) {
-            self.follow.sweep(|id| view.connection(PacketIndex(id)).is_some_and(|c| c.ended.is_none()));
+            self.follow.sweep(|id| view.connection(PacketIndex(id)).is_some());
         }
-        // What ended before a node was found is kept when it is.
-        if view.nodes().next().is_some() {
-            self.last_tick = time;
-        }
+        self.last_tick = time;
         let age = self.shared.age();
         if age >= self.told + PAUSE {
             self.told = age;
@@ -151,17 +147,17 @@ impl Watcher {
     /// Nothing more comes.
     pub fn finished(&mut self, time: Timestamp, view: &View, capture: Capture) {
         self.new_blocks(view);
-        self.keep_closed(view);
         for (_, node) in view.nodes() {
-            self.rates.entry(node.name.to_string()).or_default().note(time, node);
+            self.pulse.rates.entry(node.name.to_string()).or_default().note(time, node);
         }
         self.lay_down_tables(view);
         self.shared.finished.store(true, Ordering::Relaxed);
         self.lay_down_status(time, view, capture);
     }
 
-    fn lay_down_status(&self, time: Timestamp, view: &View, capture: Capture) {
-        let status = status(&self.shared, time, view, capture, &self.rates, &self.tips, self.follow.figures());
+    fn lay_down_status(&mut self, time: Timestamp, view: &View, capture: Capture) {
+        self.pulse.followed = self.follow.figures();
+        let status = status(&self.shared, time, view, capture, &self.pulse);
         self.shared.status.send_replace(Arc::new(status));
     }
 
@@ -191,14 +187,12 @@ impl Watcher {
         }
     }
 
-    fn keep_closed(&mut self, view: &View) {
-        let names: HashMap<usize, &str> = view.nodes().map(|(i, n)| (i, n.name.as_ref())).collect();
-        let ended: Vec<_> = view.ended_after(self.last_tick).take(MAX_CLOSED).collect();
-        for (id, c, node, side) in ended.into_iter().rev() {
-            let Some(name) = names.get(&node) else { continue };
-            self.closed.push_front(PeerRow::new(id, c, side, name, self.follow.get(id.0)));
-        }
+    /// A connection is forgotten: it stays in the table for a while.
+    pub fn forgotten(&mut self, gone: &Gone<'_>) {
+        let row = PeerRow::new(gone.id, gone.connection, gone.side, gone.node, self.follow.get(gone.id.0));
+        self.closed.push_front(row);
         self.closed.truncate(MAX_CLOSED);
+        self.follow.remove(gone.id.0);
     }
 
     fn lay_down_tables(&self, view: &View) {
@@ -206,13 +200,12 @@ impl Watcher {
         let mut open: Vec<_> = view.open_connections().filter(|(_, _, node, _)| names.contains_key(node)).collect();
         let all = open.len();
         if all > MAX_PEERS {
-            let carried =
-                |c: &crate::node::connection::Connection| c.stats.iter().map(|s| s.payload_bytes).sum::<u64>();
+            let carried = |c: &Connection| c.stats.iter().map(|s| s.payload_bytes).sum::<u64>();
             open.select_nth_unstable_by_key(MAX_PEERS, |(_, c, ..)| std::cmp::Reverse(carried(c)));
             open.truncate(MAX_PEERS);
         }
         open.sort_unstable_by_key(|(id, ..)| *id);
-        let row = |(id, c, node, side): (PacketIndex, &_, usize, _)| {
+        let row = |(id, c, node, side): Seen<'_>| {
             PeerRow::new(id, c, side, names.get(&node).copied().unwrap_or_default(), self.follow.get(id.0))
         };
         let peers = open.iter().map(|p| row(*p)).collect();
@@ -228,7 +221,8 @@ impl Watcher {
             }
         }
         blocks.sort_by_key(|b| std::cmp::Reverse(b.time));
-        let closed = self.closed.iter().cloned().collect();
+        let ended = view.ended_connections().filter(|(_, _, node, _)| names.contains_key(node)).map(row);
+        let closed = ended.chain(self.closed.iter().cloned()).take(MAX_CLOSED).collect();
         let tables = Tables { peers, left_out: (all.saturating_sub(MAX_PEERS)) as u64, closed, blocks, ways };
         self.shared.tables.send_replace(Arc::new(tables));
     }

@@ -37,7 +37,10 @@ fn others_need_a_secret() {
         String::from_utf8(out.stderr).unwrap()
     };
     let error = refused(&["--web", "0.0.0.0:0"]);
-    assert!(error.contains("--web-token-file") && error.contains("--web-users") && error.lines().count() == 1, "{error}");
+    assert!(
+        error.contains("--web-token-file") && error.contains("--web-users") && error.lines().count() == 1,
+        "{error}"
+    );
     assert!(refused(&["--web", "0.0.0.0:0", "--web-token", "short"]).contains("openssl rand"));
     assert!(refused(&["--web-users", "/nowhere"]).contains("cannot read the file"));
 

@@ -24,8 +24,21 @@ fn serves_behind_the_sandbox() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("live.db");
     let sensor = Sensor::start(&[
-        "live", "-i", "lo", "--web", "127.0.0.1:0", "--store", store.to_str().unwrap(), "--user", "root", "--port", "1",
-        "--interval", "1s", "--filter", "tcp port 1",
+        "live",
+        "-i",
+        "lo",
+        "--web",
+        "127.0.0.1:0",
+        "--store",
+        store.to_str().unwrap(),
+        "--user",
+        "root",
+        "--port",
+        "1",
+        "--interval",
+        "1s",
+        "--filter",
+        "tcp port 1",
     ]);
     let until = Instant::now() + super::client::PATIENCE;
     // An idle interface has ticks, status and intervals all the same.
@@ -50,7 +63,8 @@ fn a_port_that_is_taken_does_not_stop_the_capture() {
     }
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let live = ["live", "-i", "lo", "--no-store", "--duration", "1s", "--user", "root", "--filter", "tcp port 1", "--quiet"];
+    let live =
+        ["live", "-i", "lo", "--no-store", "--duration", "1s", "--user", "root", "--filter", "tcp port 1", "--quiet"];
     let run = |more: &[&str]| btcdmon(&[&live[..], more].concat()).stdout(Stdio::null()).output().unwrap();
     let out = run(&["--web", &address]);
     let error = String::from_utf8(out.stderr).unwrap();

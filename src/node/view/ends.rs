@@ -3,6 +3,7 @@
 use super::{ATTEMPTS, REMEMBERED, View};
 use crate::flow::{CloseReason, PacketIndex, Side};
 use crate::message::transport::Transport;
+use crate::node::output::{Gone, Output};
 use crate::node::report::ConnectionReport;
 use crate::node::trouble::Trouble;
 use crate::time::Timestamp;
@@ -37,14 +38,14 @@ impl View {
         }
     }
 
-    pub(super) fn end(&mut self, id: PacketIndex, time: Timestamp) {
+    pub(super) fn end(&mut self, id: PacketIndex, time: Timestamp, out: &mut impl Output) {
         let Some(c) = self.connections.get_mut(&id) else { return };
         c.ended = Some(time);
         self.note_attempt(id, time);
         self.ended.push_back((time, id));
         if self.ended.len() > REMEMBERED {
             self.troubles.count(Trouble::ForgottenConnection);
-            self.forget_oldest();
+            self.forget_oldest(out);
         }
     }
 
@@ -64,12 +65,13 @@ impl View {
         }
     }
 
-    pub(super) fn forget_oldest(&mut self) {
+    pub(super) fn forget_oldest(&mut self, out: &mut impl Output) {
         let Some((ended, id)) = self.ended.pop_front() else { return };
         if self.connections.get(&id).is_some_and(|c| c.ended == Some(ended)) {
             let Some(c) = self.connections.remove(&id).filter(|c| c.is_bitcoin()) else { return };
             for (node, side) in c.nodes.into_iter().flatten() {
                 self.nodes[node].remember(ConnectionReport::new(&c, side));
+                out.forgotten(&Gone { id, connection: &c, node: &self.nodes[node].name, side });
             }
         }
     }

@@ -26,7 +26,7 @@ impl View {
 
     /// A connection that is known.
     pub fn connection(&self, id: PacketIndex) -> Option<&Connection> {
-        self.connections.get(&id)
+        self.connections.get(&id).map(|c| &**c)
     }
 
     /// All Bitcoin connections of the nodes that have not ended, in no order.
@@ -34,12 +34,12 @@ impl View {
         self.connections.iter().filter(|(_, c)| c.ended.is_none()).flat_map(|(id, c)| seen(*id, c))
     }
 
-    /// Those that ended after `time`, newest first.
-    pub fn ended_after(&self, time: Timestamp) -> impl Iterator<Item = Seen<'_>> {
-        let ended = self.ended.iter().rev().take_while(move |(at, _)| *at > time);
-        ended
-            .filter_map(|(at, id)| Some((*id, self.connections.get(id).filter(|c| c.ended == Some(*at))?)))
-            .flat_map(|(id, c)| seen(id, c))
+    /// Those that ended and are still known, newest first.
+    pub fn ended_connections(&self) -> impl Iterator<Item = Seen<'_>> {
+        let known = |(at, id): &(Timestamp, PacketIndex)| {
+            Some((*id, self.connections.get(id).filter(|c| c.ended == Some(*at))?))
+        };
+        self.ended.iter().rev().filter_map(known).flat_map(|(id, c)| seen(id, c))
     }
 
     /// What the stages before had counted when the last interval ended.
