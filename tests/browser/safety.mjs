@@ -1,6 +1,6 @@
 // Peers name themselves: what they write is text, whatever it looks like.
 import assert from 'node:assert/strict';
-import { clean, open, settle } from './tools.mjs';
+import { clean, open, serve, settle } from './tools.mjs';
 
 const HOSTILE = '/<img src=x onerror="window.ran=1"><script>window.ran=1</script><b>bold</b>:1/';
 
@@ -53,4 +53,33 @@ export async function the_policy_is_strict({ url }) {
   assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
   const html = await response.text();
   assert.doesNotMatch(html, /<script(?![^>]*src=)|\sstyle=|\son\w+=/i);
+}
+
+export async function a_token_opens_it({ program, context }) {
+  const token = 'sixteen characters or more';
+  const server = await serve(program, '--web-token', token);
+  try {
+    assert.equal((await fetch(`${server.url}/api/v1/status`)).status, 401);
+    const page = await context.newPage();
+    const enter = async (text) => {
+      await page.fill('[name=token]', text);
+      await page.keyboard.press('Enter');
+    };
+    await page.goto(server.url);
+    await enter('not the right one at all');
+    await page.waitForSelector('[name=token]');
+    assert.equal(await page.locator('#tile-tip').count(), 0);
+    await enter(token);
+    await page.waitForSelector('#tile-tip');
+    assert.doesNotMatch(page.url(), /token/);
+    // The cookie is gone, as after a restart of the browser: the page asks again, and comes back to where one was.
+    await context.clearCookies();
+    await page.getByRole('link', { name: 'Peers', exact: true }).first().click();
+    await page.waitForSelector('.login [name=token]');
+    await enter(token);
+    await page.waitForSelector('[aria-label=Peers] tbody tr');
+    assert.match(page.url(), /#\/peers/);
+  } finally {
+    await server.stop();
+  }
 }
