@@ -24,12 +24,12 @@ const chrome = await browser();
 const failed = [];
 const names = wanted.length ? wanted : Object.keys(TESTS);
 for (const name of names) {
-  const started = Date.now();
+  const started = performance.now();
   const context = await chrome.newContext({ viewport: { width: 1440, height: 1000 }, colorScheme: 'light' });
   context.setDefaultTimeout(30_000);
   try {
     const note = await TESTS[name]({ program, url: server.url, context, chrome, known });
-    console.log(`ok      ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)${note ? `: ${note}` : ''}`);
+    console.log(`ok      ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)${note ? `: ${note}` : ''}`);
   } catch (error) {
     failed.push(name);
     console.log(`FAILED  ${name}\n${error.stack}`);

@@ -27,13 +27,14 @@ export function store<T>(first: T): Store<T> {
 /** The value now, and again at each change. */
 export function use<T>(s: Store<T>): T {
   const [, again] = useState(0);
+  const value = s.get();
   useEffect(() => {
-    const before = s.get();
     const stop = s.watch(() => again((n) => n + 1));
-    if (!Object.is(before, s.get())) again((n) => n + 1);
+    // It may have changed since this was drawn.
+    if (!Object.is(value, s.get())) again((n) => n + 1);
     return stop;
   }, [s]);
-  return s.get();
+  return value;
 }
 
 /** The value, but changed at most once in so many milliseconds: a node that downloads the chain tells of hundreds of blocks a second. */
