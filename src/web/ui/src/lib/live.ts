@@ -10,8 +10,10 @@ export const linkState = store<Link>('connecting');
 export const newBlock = store<Block | null>(null);
 
 const AGAIN_MS = 3000;
+const SOON_MS = 100;
 let source: EventSource | null = null;
 let waiting = 0;
+let fetching = false;
 
 export async function start(): Promise<void> {
   clearTimeout(waiting);
@@ -31,6 +33,19 @@ function again(): void {
   waiting = setTimeout(() => void start(), AGAIN_MS);
 }
 
+/** A block is told at once, the status once a second: it is fetched, so that the tip need not wait for that. */
+function soon(): void {
+  if (fetching) return;
+  fetching = true;
+  setTimeout(() => {
+    fetching = false;
+    void get<Status>('status').then(
+      (s) => (status.get()?.time ?? 0) <= (s.time ?? 0) && status.set(s),
+      () => undefined,
+    );
+  }, SOON_MS);
+}
+
 function stop(): void {
   source?.close();
   source = null;
@@ -47,7 +62,10 @@ function listen(): void {
     status.set(now);
     linkState.set(now.mode === 'replay' && now.finished ? 'ended' : 'live');
   });
-  opened.addEventListener('block', (e) => newBlock.set(JSON.parse((e as MessageEvent<string>).data) as Block));
+  opened.addEventListener('block', (e) => {
+    newBlock.set(JSON.parse((e as MessageEvent<string>).data) as Block);
+    soon();
+  });
   opened.addEventListener('end', () => {
     linkState.set('ended');
     // The last figures; the stream has nothing more to tell.
