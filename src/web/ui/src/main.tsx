@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import './style/base.css';
 import './style/shell.css';
 import './style/parts.css';
+import './style/tables.css';
 import './style/pages.css';
 import { locked } from './lib/api';
 import { start } from './lib/live';
