@@ -1,7 +1,7 @@
 //! The dashboard's server end to end: its numbers are those of the store and of the summary, and nobody gets more out
 //! of it than he may.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::float_cmp, reason = "tests")]
 
 #[path = "web/client.rs"]
 mod client;
