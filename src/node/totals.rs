@@ -2,6 +2,7 @@
 
 use super::coins::Coins;
 use super::connection::Connection;
+use super::groups::Groups;
 use super::key::Key;
 use super::ledger::{Incoming, Ledger, Pen};
 use super::output::Direction;
@@ -17,6 +18,7 @@ use crate::series::visibility::Share;
 use crate::series::{Point, Value, bandwidth, id, mempool, msg, peers, visibility};
 use crate::time::{SECOND, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Distinct user agents kept a day; the others are `other` (they are tags, and peers choose them).
@@ -97,6 +99,8 @@ pub struct Node {
     interval_estimates: [Messages; 2],
     /// Gauges now.
     pub gauges: Gauges,
+    /// Inbound peers now, by network group.
+    groups: Groups,
     /// By transport.
     pub shares: [Share; 4],
     /// Messages whose payload did not decode, truncated ones, wrong checksums.
@@ -135,6 +139,7 @@ impl Node {
             estimates: Default::default(),
             interval_estimates: Default::default(),
             gauges: Gauges::default(),
+            groups: Groups::default(),
             shares: Default::default(),
             faulty: 0,
             ledger: Ledger::new(Key::fixed(SEED)),
@@ -170,8 +175,9 @@ impl Node {
         self.messages.iter().chain(&self.interval).map(|m| m.count.iter().sum::<u64>()).sum()
     }
 
-    /// Replaces what a connection adds to the gauges.
-    pub fn recount(&mut self, before: &Gauges, after: &Gauges) {
+    /// Replaces what the connection of the peer at `address` adds to the gauges.
+    pub fn recount(&mut self, address: IpAddr, before: &Gauges, after: &Gauges) {
+        self.groups.recount(address, before.inbound, after.inbound);
         let g = &mut self.gauges;
         g.total = g.total + after.total - before.total;
         g.inbound = g.inbound + after.inbound - before.inbound;
@@ -290,7 +296,11 @@ impl Node {
         let mempool = self.ledger.mempool_gauges();
         out.push(self.point(id::MEMPOOL, time, mempool::gauges(&mempool)));
         let (num_addrs, num_banned) = self.ledger.gossip(time);
-        out.push(self.point(id::PEERS, time, peers::gauges(&self.gauges, num_addrs, num_banned)));
+        out.push(self.point(
+            id::PEERS,
+            time,
+            peers::gauges(&self.gauges, num_addrs, num_banned, self.groups.largest()),
+        ));
         let coverage = self.ledger.transactions.take_coverage();
         out.push(self.point(id::TX_FEE_COVERAGE, time, coverage));
         for (name, share) in TRANSPORTS.iter().zip(&self.shares) {

@@ -367,7 +367,8 @@ impl View {
         let Some(c) = self.connections.get_mut(&id) else { return };
         for (i, (node, side)) in c.nodes.into_iter().flatten().enumerate() {
             let gauges = c.gauges(side);
-            self.nodes[node].recount(&c.counted[i], &gauges);
+            let peer = c.conversation.endpoints[side.other() as usize].ip();
+            self.nodes[node].recount(peer, &c.counted[i], &gauges);
             c.counted[i] = gauges;
         }
         let now = (c.transport, c.open);

@@ -12,7 +12,7 @@ pub const PEERS: Series = Series {
     columns: &COLUMNS,
 };
 
-const COLUMNS: [Column; 15] = [
+const COLUMNS: [Column; 16] = [
     tag("direction", Exact, "Events: inbound when the peer opened the connection, else outbound. Empty in gauges."),
     tag(
         "user_agent",
@@ -64,6 +64,12 @@ const COLUMNS: [Column; 15] = [
         "Source addresses of the last 24 hours whose connection the node accepted and closed within 2 s, without sending anything.",
     ),
     integer("connection", Exact, "", "Events: number of the frame that opened the connection."),
+    integer(
+        "largest_group",
+        Exact,
+        "connections",
+        "Of the inbound connections, those from the network group that most come from: IPv4 /16, IPv6 /32. This host itself, where onion peers come from, is no group.",
+    ),
 ];
 
 /// Gauges of one interval.
@@ -81,8 +87,8 @@ pub struct Gauges {
     pub readable: u32,
 }
 
-/// A gauge point's values; `num_addrs` and `num_banned` are gauges of the node, not sums over connections.
-pub fn gauges(g: &Gauges, num_addrs: u64, num_banned: u64) -> Vec<Value> {
+/// A gauge point's values; those beside `g` are gauges of the node, not sums over connections.
+pub fn gauges(g: &Gauges, num_addrs: u64, num_banned: u64, largest_group: u64) -> Vec<Value> {
     let mut values = vec![Value::Absent; COLUMNS.len()];
     let known = [g.total, g.inbound, g.total - g.inbound, g.fullnode, g.spv, g.readable];
     for (slot, n) in values[2..].iter_mut().zip(known) {
@@ -90,6 +96,7 @@ pub fn gauges(g: &Gauges, num_addrs: u64, num_banned: u64) -> Vec<Value> {
     }
     values[12] = Value::from(num_addrs);
     values[13] = Value::from(num_banned);
+    values[15] = Value::from(largest_group);
     values
 }
 

@@ -34,6 +34,11 @@ impl Prometheus {
         Ok(Self { page, server, context: context.clone(), status: Status::default() })
     }
 
+    /// The figures that it shows.
+    pub fn page(&self) -> Arc<Mutex<Page>> {
+        Arc::clone(&self.page)
+    }
+
     /// Where it listens: the port was chosen by the system when 0 was given.
     pub fn address(&self) -> SocketAddr {
         self.server.address()

@@ -168,13 +168,19 @@ impl Page {
         sets.entry(labels).or_insert_with(new)
     }
 
-    /// A sample's value, for tests and alerts.
+    /// A sample's value, for tests and alerts; of a histogram the number of values, with the label `le` of those
+    /// up to it.
     pub fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let sets = self.samples.get(name)?;
-        let all = sets.iter().filter(|(l, _)| labels.iter().all(|(k, v)| l.iter().any(|(a, b)| a == k && b == v)));
+        let has = |l: &Labels, k: &str, v: &str| k == "le" || l.iter().any(|(a, b)| *a == k && b == v);
+        let all = sets.iter().filter(|(l, _)| labels.iter().all(|(k, v)| has(l, k, v)));
+        let le = labels.iter().find(|(k, _)| *k == "le").and_then(|(_, v)| v.parse::<f64>().ok());
         let numbers = all.map(|(_, s)| match s {
             Sample::Number(n) => *n,
-            Sample::Histogram { counts, .. } => counts.iter().sum::<u64>() as f64,
+            Sample::Histogram { bounds, counts, .. } => {
+                let up_to = le.map_or(counts.len(), |le| bounds.iter().filter(|b| **b <= le).count());
+                counts.iter().take(up_to).sum::<u64>() as f64
+            }
         });
         numbers.reduce(|a, b| a + b)
     }
