@@ -14,11 +14,12 @@ import agree
 import config
 import faults
 import rights
+import sinks
 import wrapped
 
 TESTS = {
     name.removeprefix("test_"): function
-    for module in (rights, config, faults, wrapped, agree)
+    for module in (rights, config, faults, sinks, wrapped, agree)
     for name, function in vars(module).items() if name.startswith("test_")
 }
 

@@ -1,9 +1,12 @@
 //! `/metrics` for Prometheus: the newest figures of all series.
 //!
-//! [`catalogue`] says which metric is made of what, [`page`] keeps the figures, [`server`] shows them.
+//! [`catalogue`] says which metric is made of what, [`page`] keeps the figures ([`native`]: distributions),
+//! [`server`] shows them, as text or as [`protobuf`].
 
 pub mod catalogue;
+pub mod native;
 pub mod page;
+pub mod protobuf;
 pub mod server;
 
 use self::page::Page;
