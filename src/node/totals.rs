@@ -101,6 +101,8 @@ pub struct Node {
     pub gauges: Gauges,
     /// Inbound peers now, by network group.
     groups: Groups,
+    /// Longest time that it took to answer a ping in the running interval, ns.
+    slowest_answer: Option<i64>,
     /// By transport.
     pub shares: [Share; 4],
     /// Messages whose payload did not decode, truncated ones, wrong checksums.
@@ -140,6 +142,7 @@ impl Node {
             interval_estimates: Default::default(),
             gauges: Gauges::default(),
             groups: Groups::default(),
+            slowest_answer: None,
             shares: Default::default(),
             faulty: 0,
             ledger: Ledger::new(Key::fixed(SEED)),
@@ -184,6 +187,11 @@ impl Node {
         g.fullnode = g.fullnode + after.fullnode - before.fullnode;
         g.spv = g.spv + after.spv - before.spv;
         g.readable = g.readable + after.readable - before.readable;
+    }
+
+    /// The node took so long to answer a ping, ns.
+    pub fn answered(&mut self, time: Option<i64>) {
+        self.slowest_answer = self.slowest_answer.max(time);
     }
 
     /// Keeps what there is to say of a connection that will be forgotten, if it is among the largest.
@@ -296,11 +304,13 @@ impl Node {
         let mempool = self.ledger.mempool_gauges();
         out.push(self.point(id::MEMPOOL, time, mempool::gauges(&mempool)));
         let (num_addrs, num_banned) = self.ledger.gossip(time);
-        out.push(self.point(
-            id::PEERS,
-            time,
-            peers::gauges(&self.gauges, num_addrs, num_banned, self.groups.largest()),
-        ));
+        let beside = peers::Beside {
+            num_addrs,
+            num_banned,
+            largest_group: self.groups.largest(),
+            answer_time: self.slowest_answer.take(),
+        };
+        out.push(self.point(id::PEERS, time, peers::gauges(&self.gauges, &beside)));
         let coverage = self.ledger.transactions.take_coverage();
         out.push(self.point(id::TX_FEE_COVERAGE, time, coverage));
         for (name, share) in TRANSPORTS.iter().zip(&self.shares) {

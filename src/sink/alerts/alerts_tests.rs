@@ -98,6 +98,18 @@ fn one_group_among_many_peers() {
 }
 
 #[test]
+fn answers_to_pings() {
+    let answers = |slow: fn(i64) -> bool| {
+        posted(40, |m| {
+            let time = if slow(m) { 5_000_000 } else { 100_000 };
+            vec![point(id::PEERS, m * 60, &[("answer_time", V::Integer(time))])]
+        })
+    };
+    assert_eq!(answers(|m| m > 10), told(&[("firing", "BitcoinSlowAnswers")]));
+    assert_eq!(answers(|m| m == 10), []);
+}
+
+#[test]
 fn slow_blocks_by_their_median() {
     let blocks = |slow_every: i64| {
         posted(100, |m| {

@@ -24,6 +24,7 @@ const FIGURES: &[Figure] = &[
     ("addr", "btcdmon_messages_total", &[("direction", "recv"), ("command", "addr")]),
     ("addrv2", "btcdmon_messages_total", &[("direction", "recv"), ("command", "addrv2")]),
     ("fallback", "btcdmon_blocks_processed_total", &[("via", "block fallback")]),
+    ("answer", "btcdmon_peers_answer_time_seconds", &[]),
     ("processed", "btcdmon_block_process_seconds", &[]),
     ("processed_5s", "btcdmon_block_process_seconds", &[("le", "5")]),
     ("min_fee", "btcdmon_mempool_min_fee_rate_satoshis_per_kvbyte", &[]),
@@ -250,6 +251,14 @@ pub const RULES: &[Rule] = &[
         },
         "The node takes over 5 s from a block's data to its announcement, in half of the blocks of 3 hours",
         "An upper bound of validation: look at disk latency, -dbcache and what else runs on the machine.",
+    ),
+    rule(
+        "BitcoinSlowAnswers",
+        "warning",
+        5,
+        |h, n| over(h.mean(n, "answer", 10)?, 2.0),
+        "The node takes over 2 s to answer a ping",
+        "It is busy validating, out of memory or waits for its disk; or its uplink is full. Look at load, swap and -maxuploadtarget.",
     ),
     rule(
         "BitcoinMempoolFeeJump",

@@ -3,7 +3,7 @@
 //! Prometheus' text format 0.0.4, or OpenMetrics 1.0 or Protocol Buffers when the scraper asks for them. Labels are
 //! bounded: beyond `SETS` sets of them a metric counts under `other`.
 
-use super::catalogue::{EVENTS, EventMetric, How, PEER_HEIGHT, What, column_metric, how, names};
+use super::catalogue::{EVENTS, EventMetric, How, PEER_HEIGHT, What, column_metric, factor, how, names};
 use super::native::Native;
 use super::protobuf::{LabelPair, MetricFamily, encode, label};
 use crate::series::{Point, SERIES, Value, id};
@@ -68,7 +68,7 @@ impl Page {
         tags.extend(interval_tags.filter_map(|(c, v)| word(v).map(|w| (c.name, w))));
         for (c, v) in series.columns.iter().zip(&p.values).filter(|(c, _)| !c.tag) {
             let how = how(p.series, c);
-            let Some(n) = number(v).filter(|_| how != How::Event) else { continue };
+            let Some(n) = number(v).filter(|_| how != How::Event).map(|n| n * factor(c)) else { continue };
             let mut labels = tags.clone();
             if how == How::Command {
                 if n == 0.0 {
