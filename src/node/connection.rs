@@ -1,6 +1,5 @@
 //! One connection as the node stage knows it.
 
-use super::answer::Waiting;
 use super::watch::Attribution;
 use crate::flow::{Conversation, DirectionStats, Side};
 use crate::message::transport::Transport;
@@ -49,8 +48,6 @@ pub struct Connection {
     pub said: [Said; 2],
     /// It is Bitcoin and touches no watched node: counted.
     pub is_unattributed: bool,
-    /// Pings, by the side that has to answer.
-    pub pings: [Waiting; 2],
     /// The watched nodes at its ends.
     pub nodes: [Option<Attribution>; 2],
     /// What it adds to the gauges of its nodes now.
@@ -74,7 +71,6 @@ impl Connection {
             explained: [0; 2],
             said: Default::default(),
             is_unattributed: false,
-            pings: Default::default(),
             nodes: [None; 2],
             counted: Default::default(),
             counted_as: None,

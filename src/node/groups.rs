@@ -29,11 +29,11 @@ fn group(address: IpAddr) -> Option<Group> {
 
 /// Open inbound connections by group: no more entries than connections.
 #[derive(Clone, Debug, Default)]
-pub struct Groups(BTreeMap<Group, u64>);
+pub struct Groups(BTreeMap<Group, u32>);
 
 impl Groups {
     /// What a peer at `address` counts as inbound has changed.
-    pub fn recount(&mut self, address: IpAddr, before: u64, after: u64) {
+    pub fn recount(&mut self, address: IpAddr, before: u32, after: u32) {
         if before == after {
             return;
         }
@@ -47,7 +47,7 @@ impl Groups {
 
     /// Connections of the largest group.
     pub fn largest(&self) -> u64 {
-        self.0.values().copied().max().unwrap_or(0)
+        self.0.values().copied().max().unwrap_or(0).into()
     }
 }
 

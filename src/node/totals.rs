@@ -1,5 +1,6 @@
 //! Sums and gauges of one watched node.
 
+use super::answer::Answers;
 use super::coins::Coins;
 use super::connection::Connection;
 use super::groups::Groups;
@@ -101,8 +102,8 @@ pub struct Node {
     pub gauges: Gauges,
     /// Inbound peers now, by network group.
     groups: Groups,
-    /// Longest time that it took to answer a ping in the running interval, ns.
-    slowest_answer: Option<i64>,
+    /// Pings that it has to answer.
+    pub answers: Answers,
     /// By transport.
     pub shares: [Share; 4],
     /// Messages whose payload did not decode, truncated ones, wrong checksums.
@@ -142,7 +143,7 @@ impl Node {
             interval_estimates: Default::default(),
             gauges: Gauges::default(),
             groups: Groups::default(),
-            slowest_answer: None,
+            answers: Answers::default(),
             shares: Default::default(),
             faulty: 0,
             ledger: Ledger::new(Key::fixed(SEED)),
@@ -187,11 +188,6 @@ impl Node {
         g.fullnode = g.fullnode + after.fullnode - before.fullnode;
         g.spv = g.spv + after.spv - before.spv;
         g.readable = g.readable + after.readable - before.readable;
-    }
-
-    /// The node took so long to answer a ping, ns.
-    pub fn answered(&mut self, time: Option<i64>) {
-        self.slowest_answer = self.slowest_answer.max(time);
     }
 
     /// Keeps what there is to say of a connection that will be forgotten, if it is among the largest.
@@ -308,7 +304,7 @@ impl Node {
             num_addrs,
             num_banned,
             largest_group: self.groups.largest(),
-            answer_time: self.slowest_answer.take(),
+            answer_time: self.answers.take_slowest(),
         };
         out.push(self.point(id::PEERS, time, peers::gauges(&self.gauges, &beside)));
         let coverage = self.ledger.transactions.take_coverage();
