@@ -8,7 +8,7 @@ STORE := target/demo.db
 # A folder with recordings to hold the sensor against (not part of the repository).
 SHARED ?=
 
-.PHONY: help demo build ui test check fmt clippy doc deps-build deps-test e2e browser load soak fuzz bench shared record clean
+.PHONY: help demo build deb ui test check fmt clippy doc deps-build deps-test e2e browser load soak fuzz bench shared record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ demo: build ## build, replay a bundled real capture, show the result and what to
 
 build: deps-build ui ## the program, optimised
 	$(CARGO) build --release --locked
+
+deb: build ## a Debian package in target/debian, looked through (installs cargo-deb under target/tools, minutes, once)
+	@deploy/debian/package.sh $(BIN) target/debian
 
 ui: ## the dashboard's pages, which the program takes up; needs Node.js
 	@src/web/ui/build.sh

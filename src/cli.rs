@@ -77,6 +77,7 @@ fn parse(arguments: &[OsString]) -> anyhow::Result<Given> {
     };
     let command = configuration::with_file(command, &file);
     let matches = command.clone().try_get_matches_from(arguments)?;
+    sink_args::check(&matches, &command)?;
     let cli = Cli::from_arg_matches(&matches)?;
     Ok(Given { cli, matches, command, file, path: path.map(|(path, _)| path) })
 }

@@ -7,7 +7,8 @@ mod fake;
 
 use fake::Fake;
 use std::fs;
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -50,12 +51,8 @@ fn scripts_are_clean() {
     if !has("shellcheck", "--version") {
         return;
     }
-    let o = Command::new("shellcheck")
-        .arg("init.sh")
-        .arg("build.sh")
-        .current_dir(deploy().join("docker"))
-        .output()
-        .unwrap();
+    let scripts = ["docker/init.sh", "docker/build.sh", "debian/package.sh"];
+    let o = Command::new("shellcheck").args(scripts).current_dir(deploy()).output().unwrap();
     assert!(o.status.success(), "{}", text(&o));
 }
 
@@ -144,7 +141,7 @@ fn nginx(folder: &Path, port: u16, grafana: &str, prometheus: &str) -> Running {
     assert!(o.status.success(), "{}", text(&o));
     let child = Command::new("nginx").arg("-c").arg(&file).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let started = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(started.elapsed() < Duration::from_secs(20), "nginx does not start");
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -193,4 +190,155 @@ fn nginx_wants_tls_and_a_login_and_passes_sockets_on() {
     assert!(prometheus.requests().is_empty());
     assert_eq!(curl("/admin/prometheus/", &["-u", &login]), "200");
     assert_eq!(prometheus.requests().len(), 1);
+}
+
+/// The first stage of the Dockerfile, on this machine: what it builds starts with the libraries that the second stage
+/// installs. Without optimisation, which is what the other tests have built already.
+#[test]
+fn the_steps_of_the_image_build_a_program_that_starts() {
+    if !has("strip", "--version") || !has("objdump", "--version") {
+        return;
+    }
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let out = tempfile::tempdir().unwrap();
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
+    let o = Command::new("bash")
+        .arg(deploy().join("docker/build.sh"))
+        .arg(out.path())
+        .env("PROFILE", "dev")
+        .env("CARGO_TARGET_DIR", target)
+        .current_dir(&root)
+        .output()
+        .unwrap();
+    assert!(o.status.success(), "{}", text(&o));
+    assert!(String::from_utf8_lossy(&o.stdout).trim().ends_with(env!("CARGO_PKG_VERSION")), "{}", text(&o));
+    let program = out.path().join("btcdmon");
+    let o = Command::new("objdump").arg("-p").arg(&program).output().unwrap();
+    let needed: Vec<String> = String::from_utf8_lossy(&o.stdout)
+        .lines()
+        .filter_map(|l| l.trim().strip_prefix("NEEDED").map(|n| n.trim().to_owned()))
+        .collect();
+    // Of libc6 and libgcc-s1, which every Debian has, and of the package that the second stage installs.
+    let there = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
+    assert!(needed.contains(&"libpcap.so.0.8".to_owned()), "{needed:?}");
+    assert!(needed.iter().all(|n| n == "libpcap.so.0.8" || there.contains(&n.as_str())), "{needed:?}");
+    let dockerfile = fs::read_to_string(deploy().join("docker/Dockerfile")).unwrap();
+    let (build, run) = dockerfile.rsplit_once("\nFROM ").unwrap();
+    assert!(build.contains("RUN deploy/docker/build.sh /out") && run.contains("libpcap0.8"), "{dockerfile}");
+}
+
+/// What the Debian package takes is there (cargo-deb itself is run by `make deb`).
+#[test]
+fn the_package_takes_files_that_there_are() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let manifest: toml::Value = toml::from_str(&fs::read_to_string(root.join("Cargo.toml")).unwrap()).unwrap();
+    let assets = manifest["package"]["metadata"]["deb"]["assets"].as_array().unwrap();
+    let sources: Vec<&str> = assets.iter().map(|a| a[0].as_str().unwrap()).collect();
+    assert!(sources.len() > 10);
+    for source in sources.iter().filter(|s| **s != "target/release/btcdmon") {
+        let path = root.join(source.trim_end_matches('*'));
+        let any = if source.ends_with('*') { fs::read_dir(&path).unwrap().count() > 0 } else { path.is_file() };
+        assert!(any, "{source}");
+    }
+    for folder in ["prometheus", "grafana/dashboards/influxdb", "grafana/dashboards/prometheus", "influxdb", "nginx"] {
+        assert!(sources.contains(&format!("deploy/{folder}/*").as_str()), "{folder} is not in the package");
+    }
+}
+
+/// Grafana, as far as nginx sees it: what is upgraded is echoed, `/events` is a stream that goes on when it is told.
+fn streaming() -> (String, std::sync::mpsc::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (go, told) = std::sync::mpsc::channel::<()>();
+    let told = std::sync::Arc::new(std::sync::Mutex::new(told));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let told = std::sync::Arc::clone(&told);
+            std::thread::spawn(move || stream_to(stream, &told.lock().unwrap()));
+        }
+    });
+    (url, go)
+}
+
+fn stream_to(mut to: TcpStream, told: &std::sync::mpsc::Receiver<()>) -> Option<()> {
+    let mut from = BufReader::new(to.try_clone().ok()?);
+    let mut head = String::new();
+    while from.read_line(&mut head).ok()? > 2 {}
+    if head.to_lowercase().contains("\r\nupgrade: websocket\r\n") {
+        let accepted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+        to.write_all(accepted.as_bytes()).ok()?;
+        std::io::copy(&mut from, &mut to).ok()?;
+        return Some(());
+    }
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    to.write_all(head.as_bytes()).ok()?;
+    for n in 1..=3 {
+        write!(to, "9\r\ndata: {n}\n\n\r\n").ok()?;
+        told.recv().ok()?;
+    }
+    to.write_all(b"0\r\n\r\n").ok()
+}
+
+#[test]
+fn nginx_passes_events_and_web_sockets_on_as_they_come() {
+    if !has("nginx", "-v") || !has("curl", "--version") || !has("openssl", "version") {
+        return;
+    }
+    let (folder, password) = made();
+    let (grafana, go) = streaming();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let _nginx = nginx(folder.path(), port, &grafana, &grafana);
+    let login = format!("btcdmon:{password}");
+    // Server-sent events: each is here before the server sends the next one.
+    let mut curl = Command::new("curl")
+        .args(["-skN", "--max-time", "60", "-u", &login, &format!("https://127.0.0.1:{port}/events")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(curl.stdout.take().unwrap()).lines().map_while(Result::ok).filter(|l| !l.is_empty());
+    for n in 1..=3 {
+        assert_eq!(lines.next().as_deref(), Some(format!("data: {n}").as_str()));
+        go.send(()).unwrap();
+    }
+    assert!(lines.next().is_none() && curl.wait().unwrap().success());
+    // A web socket: both directions, after the login only.
+    let socket = |authorization: &str| {
+        let mut client = Command::new("openssl")
+            .args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{port}")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut to = client.stdin.take().unwrap();
+        let head = format!(
+            "GET /api/live/ws HTTP/1.1\r\nHost: h\r\n{authorization}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        );
+        to.write_all(head.as_bytes()).unwrap();
+        let from = BufReader::new(client.stdout.take().unwrap());
+        (Running(client), to, from)
+    };
+    let line = |from: &mut BufReader<std::process::ChildStdout>| {
+        let mut line = String::new();
+        from.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    };
+    let (_client, _to, mut from) = socket("");
+    assert!(line(&mut from).contains(" 401 "), "no socket without a login");
+    let basic = String::from_utf8(base64(login.as_bytes())).unwrap();
+    let (_client, mut to, mut from) = socket(&format!("Authorization: Basic {basic}\r\n"));
+    assert!(line(&mut from).contains(" 101 "), "the protocol is switched");
+    while !line(&mut from).is_empty() {}
+    for n in 1..=3 {
+        writeln!(to, "frame {n}").unwrap();
+        assert_eq!(line(&mut from), format!("frame {n}"), "echoed before the next one is sent");
+    }
+}
+
+/// By openssl, which is here anyway.
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    let mut child =
+        Command::new("openssl").args(["base64", "-A"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(bytes).unwrap();
+    child.wait_with_output().unwrap().stdout
 }

@@ -5,7 +5,9 @@ use crate::sink::influx::config::Secret;
 use crate::sink::influx::{Config as Influx, InfluxError};
 use crate::sink::rollup::Retention;
 use anyhow::{Context as _, Result, bail};
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -19,44 +21,44 @@ pub struct SinkArgs {
     pub influx: Option<String>,
 
     /// Its database, `btcdmon` if not given (1.x); made if it is missing.
-    #[arg(long, value_name = "NAME", requires = "influx")]
+    #[arg(long, value_name = "NAME")]
     pub influx_database: Option<String>,
 
     /// Retention policy of the database, if not its default one (1.x).
-    #[arg(long, value_name = "NAME", requires = "influx")]
+    #[arg(long, value_name = "NAME")]
     pub influx_retention_policy: Option<String>,
 
     /// User (1.x).
-    #[arg(long, value_name = "NAME", requires = "influx")]
+    #[arg(long, value_name = "NAME")]
     pub influx_user: Option<String>,
 
     /// Password (1.x). Others see command lines: better in the environment, or in a file.
-    #[arg(long, value_name = "TEXT", requires = "influx", hide_env_values = true)]
+    #[arg(long, value_name = "TEXT", hide_env_values = true)]
     pub influx_password: Option<String>,
 
     /// File that holds the password.
-    #[arg(long, value_name = "FILE", requires = "influx", conflicts_with = "influx_password")]
+    #[arg(long, value_name = "FILE", conflicts_with = "influx_password")]
     pub influx_password_file: Option<PathBuf>,
 
     /// Organisation (2.x).
-    #[arg(long, value_name = "NAME", requires = "influx")]
+    #[arg(long, value_name = "NAME")]
     pub influx_org: Option<String>,
 
     /// Bucket (2.x) or database (3.x); made if it is missing and the token may do that.
-    #[arg(long, value_name = "NAME", requires = "influx")]
+    #[arg(long, value_name = "NAME")]
     pub influx_bucket: Option<String>,
 
     /// Token (2.x, 3.x). Better in the environment, or in a file.
-    #[arg(long, value_name = "TEXT", requires = "influx", hide_env_values = true)]
+    #[arg(long, value_name = "TEXT", hide_env_values = true)]
     pub influx_token: Option<String>,
 
     /// File that holds the token.
-    #[arg(long, value_name = "FILE", requires = "influx", conflicts_with = "influx_token")]
+    #[arg(long, value_name = "FILE", conflicts_with = "influx_token")]
     pub influx_token_file: Option<PathBuf>,
 
     /// Folder for points that the server does not take; they are sent when it does. If not given:
     /// `spool` in the service's state directory, else ~/.local/state/btcdmon/spool.
-    #[arg(long, value_name = "FOLDER", requires = "influx")]
+    #[arg(long, value_name = "FOLDER")]
     pub influx_spool: Option<PathBuf>,
 
     /// Size of that folder at most; then the oldest points leave, and are counted.
@@ -84,6 +86,33 @@ pub struct SinkArgs {
     /// for those without Prometheus.
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub alert_webhook: Option<String>,
+
+    /// Post a sign of life to this URL each minute of a live capture, in the same format (`Watchdog`), to a service that
+    /// tells when they stop: a sensor that is down cannot say so itself.
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    pub alert_heartbeat: Option<String>,
+}
+
+/// Options that say more about another one: on the command line it must be there. In the environment or in a file
+/// they may stand for the day it is wanted.
+const DETAILS: [(&str, &str); 2] = [("influx_", "influx"), ("alert_heartbeat", "alert_webhook")];
+
+/// Tells of details on the command line without what they are details of.
+///
+/// # Errors
+/// As any other wrong use.
+pub fn check(matches: &ArgMatches, command: &Command) -> Result<(), clap::Error> {
+    let Some((name, matches)) = matches.subcommand() else { return Ok(()) };
+    let is_given = |id: &str| matches.try_contains_id(id).is_ok_and(|given| given);
+    for id in matches.ids().map(clap::Id::as_str) {
+        let whole = DETAILS.iter().find(|(beginning, whole)| id.starts_with(beginning) && !is_given(whole));
+        if let (Some((_, whole)), Some(ValueSource::CommandLine)) = (whole, matches.value_source(id)) {
+            let (id, whole) = (id.replace('_', "-"), whole.replace('_', "-"));
+            let mut command = command.find_subcommand(name).unwrap_or(command).clone();
+            return Err(command.error(ErrorKind::MissingRequiredArgument, format!("--{id} needs --{whole} <URL>")));
+        }
+    }
+    Ok(())
 }
 
 impl SinkArgs {
@@ -100,7 +129,7 @@ impl SinkArgs {
             all.push(SinkConfig::Prometheus { listen });
         }
         if let Some(url) = self.alert_webhook.clone() {
-            all.push(SinkConfig::AlertWebhook { url });
+            all.push(SinkConfig::AlertWebhook { url, heartbeat: self.alert_heartbeat.clone() });
         }
         Ok(all)
     }

@@ -5,16 +5,18 @@
 //! what can be done in the workers is done there.
 //!
 //! Reading order: [`spec`] and [`watch`] (which end is the node), [`connection`],
-//! [`totals`] (sums and gauges of one node),
+//! [`totals`] (sums and gauges of one node; `groups` of its peers, `answer`s to pings),
 //! [`ledger`] (what a node's messages add up to: [`mempool`], [`blocks`] with [`compact`], [`chain`],
 //! [`transactions`]), [`coins`] with [`outpoints`] (shared by all nodes), [`view`] (the entry point), [`output`], [`report`].
 
 pub mod addresses;
+mod answer;
 pub mod blocks;
 pub mod chain;
 pub mod coins;
 pub mod compact;
 pub mod connection;
+mod groups;
 pub mod key;
 mod learn;
 pub mod ledger;

@@ -1,7 +1,9 @@
 //! Sums and gauges of one watched node.
 
+use super::answer::Answers;
 use super::coins::Coins;
 use super::connection::Connection;
+use super::groups::Groups;
 use super::key::Key;
 use super::ledger::{Incoming, Ledger, Pen};
 use super::output::Direction;
@@ -17,6 +19,7 @@ use crate::series::visibility::Share;
 use crate::series::{Point, Value, bandwidth, id, mempool, msg, peers, visibility};
 use crate::time::{SECOND, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Distinct user agents kept a day; the others are `other` (they are tags, and peers choose them).
@@ -97,6 +100,10 @@ pub struct Node {
     interval_estimates: [Messages; 2],
     /// Gauges now.
     pub gauges: Gauges,
+    /// Inbound peers now, by network group.
+    groups: Groups,
+    /// Pings that it has to answer.
+    pub answers: Answers,
     /// By transport.
     pub shares: [Share; 4],
     /// Messages whose payload did not decode, truncated ones, wrong checksums.
@@ -135,6 +142,8 @@ impl Node {
             estimates: Default::default(),
             interval_estimates: Default::default(),
             gauges: Gauges::default(),
+            groups: Groups::default(),
+            answers: Answers::default(),
             shares: Default::default(),
             faulty: 0,
             ledger: Ledger::new(Key::fixed(SEED)),
@@ -175,8 +184,9 @@ impl Node {
         self.estimates.iter().chain(&self.interval_estimates).map(|m| m.count.iter().sum::<u64>()).sum()
     }
 
-    /// Replaces what a connection adds to the gauges.
-    pub fn recount(&mut self, before: &Gauges, after: &Gauges) {
+    /// Replaces what the connection of the peer at `address` adds to the gauges.
+    pub fn recount(&mut self, address: IpAddr, before: &Gauges, after: &Gauges) {
+        self.groups.recount(address, before.inbound, after.inbound);
         let g = &mut self.gauges;
         g.total = g.total + after.total - before.total;
         g.inbound = g.inbound + after.inbound - before.inbound;
@@ -295,7 +305,13 @@ impl Node {
         let mempool = self.ledger.mempool_gauges();
         out.push(self.point(id::MEMPOOL, time, mempool::gauges(&mempool)));
         let (num_addrs, num_banned) = self.ledger.gossip(time);
-        out.push(self.point(id::PEERS, time, peers::gauges(&self.gauges, num_addrs, num_banned)));
+        let beside = peers::Beside {
+            num_addrs,
+            num_banned,
+            largest_group: self.groups.largest(),
+            answer_time: self.answers.take_slowest(),
+        };
+        out.push(self.point(id::PEERS, time, peers::gauges(&self.gauges, &beside)));
         let coverage = self.ledger.transactions.take_coverage();
         out.push(self.point(id::TX_FEE_COVERAGE, time, coverage));
         for (name, share) in TRANSPORTS.iter().zip(&self.shares) {

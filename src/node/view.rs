@@ -334,6 +334,7 @@ impl View {
             // The node answers no second version, and reads no message that is damaged.
             if valid && (version.is_some() || message.command != Command::VERSION) {
                 node.read(&Incoming { at, connection: id, peer, side, direction, network, message }, &mut self.coins);
+                node.answers.message(id, direction, message, at.time);
             }
             node.points.drain(..).for_each(|p| out.point(p));
             out.message(&SeenMessage { at, connection: id, node: &node.name, peer, direction, network, message });
@@ -367,7 +368,8 @@ impl View {
         let Some(c) = self.connections.get_mut(&id) else { return };
         for (i, (node, side)) in c.nodes.into_iter().flatten().enumerate() {
             let gauges = c.gauges(side);
-            self.nodes[node].recount(&c.counted[i], &gauges);
+            let peer = c.conversation.endpoints[side.other() as usize].ip();
+            self.nodes[node].recount(peer, &c.counted[i], &gauges);
             c.counted[i] = gauges;
         }
         let now = (c.transport, c.open);

@@ -11,6 +11,7 @@ vocabulary! {
         RolledBack = "rolled_back": "Points of intervals that the store could not commit (disk full, locked, input/output error).",
         Malformed = "malformed": "Points that did not fit the description of their series: number or type of values.",
         Refused = "refused": "Points that a server refused for good (type conflict, beyond retention) or that a datagram could not hold.",
+        Empty = "empty": "Points without any value, such as a tip of unknown height: line protocol cannot hold them.",
         SpoolFull = "spool_full": "Points pushed out of a full spool, oldest first, or that the spool could not be written.",
     }
 }

@@ -12,7 +12,7 @@ pub const PEERS: Series = Series {
     columns: &COLUMNS,
 };
 
-const COLUMNS: [Column; 15] = [
+const COLUMNS: [Column; 17] = [
     tag("direction", Exact, "Events: inbound when the peer opened the connection, else outbound. Empty in gauges."),
     tag(
         "user_agent",
@@ -64,6 +64,18 @@ const COLUMNS: [Column; 15] = [
         "Source addresses of the last 24 hours whose connection the node accepted and closed within 2 s, without sending anything.",
     ),
     integer("connection", Exact, "", "Events: number of the frame that opened the connection."),
+    integer(
+        "largest_group",
+        Exact,
+        "connections",
+        "Of the inbound connections, those from the network group that most come from: IPv4 /16, IPv6 /32. This host itself, where onion peers come from, is no group.",
+    ),
+    integer(
+        "answer_time",
+        Exact,
+        "us",
+        "Longest time in the interval from a peer's ping to the node's pong, as the sensor saw both; absent without one.",
+    ),
 ];
 
 /// Gauges of one interval.
@@ -81,15 +93,30 @@ pub struct Gauges {
     pub readable: u32,
 }
 
-/// A gauge point's values; `num_addrs` and `num_banned` are gauges of the node, not sums over connections.
-pub fn gauges(g: &Gauges, num_addrs: u64, num_banned: u64) -> Vec<Value> {
+/// Gauges of the node that are not sums over its connections.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside {
+    /// Addresses gossiped.
+    pub num_addrs: u64,
+    /// Addresses that it closes on at once.
+    pub num_banned: u64,
+    /// Inbound connections of the largest network group.
+    pub largest_group: u64,
+    /// Longest time to a pong, ns.
+    pub answer_time: Option<i64>,
+}
+
+/// A gauge point's values.
+pub fn gauges(g: &Gauges, beside: &Beside) -> Vec<Value> {
     let mut values = vec![Value::Absent; COLUMNS.len()];
     let known = [g.total, g.inbound, g.total - g.inbound, g.fullnode, g.spv, g.readable];
     for (slot, n) in values[2..].iter_mut().zip(known) {
         *slot = Value::from(n);
     }
-    values[12] = Value::from(num_addrs);
-    values[13] = Value::from(num_banned);
+    values[12] = Value::from(beside.num_addrs);
+    values[13] = Value::from(beside.num_banned);
+    values[15] = Value::from(beside.largest_group);
+    values[16] = beside.answer_time.map_or(Value::Absent, |t| Value::Integer(t / 1000));
     values
 }
 

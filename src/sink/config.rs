@@ -36,6 +36,9 @@ pub enum SinkConfig {
     AlertWebhook {
         /// Where to post them.
         url: String,
+        /// Where to post a sign of life each minute.
+        #[serde(default)]
+        heartbeat: Option<String>,
     },
 }
 
@@ -83,6 +86,6 @@ pub fn build(config: &SinkConfig, context: &Context) -> Result<Box<dyn Sink>, Si
         SinkConfig::Influx(c) if c.url.starts_with("udp:") => Box::new(Udp::open(c, context)?),
         SinkConfig::Influx(c) => Box::new(Influx::open(c, context)?),
         SinkConfig::Prometheus { listen } => Box::new(Prometheus::open(*listen, context)?),
-        SinkConfig::AlertWebhook { url } => Box::new(Alerts::open(url, context)?),
+        SinkConfig::AlertWebhook { url, heartbeat } => Box::new(Alerts::open(url, heartbeat.as_deref(), context)?),
     })
 }

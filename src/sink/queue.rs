@@ -228,6 +228,9 @@ impl Writer {
                         result = result.and(sink.commit());
                     }
                     self.shared.backlog.fetch_sub(batch.points.len() as u64, Ordering::Relaxed);
+                    if batch.ends_interval && result.is_ok() {
+                        self.recovered();
+                    }
                     if !self.goes_on(result) {
                         break;
                     }
@@ -247,6 +250,14 @@ impl Writer {
         match sink.close() {
             Ok(status) => *locked(&self.shared.status) = status,
             Err(e) => self.shared.fail(e),
+        }
+    }
+
+    /// A whole interval went well: the next error is news, even if it is the same one.
+    fn recovered(&mut self) {
+        if !self.told.is_empty() {
+            self.told.clear();
+            self.notices.say(format!("{}: takes points again", self.name));
         }
     }
 

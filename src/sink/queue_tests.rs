@@ -123,18 +123,20 @@ fn errors_of_a_live_capture_are_told_once_and_it_goes_on() {
         LIST,
         Box::new(move |_| {
             calls += 1;
-            if calls <= 3 { Err(SinkError::Scripted("disk full".to_owned())) } else { Ok(()) }
+            if calls <= 3 || calls == 6 { Err(SinkError::Scripted("disk full".to_owned())) } else { Ok(()) }
         }),
     );
     let (notices, said) = Notices::collected();
     let queue = Queue::start("store", Box::new(sink), Policy::live(WhenFull::Wait), &notices).unwrap();
-    for i in 0..5 {
+    for i in 0..8 {
         queue.send(&batch(i..i + 1, true));
     }
     assert!(!queue.has_failed());
     queue.close().unwrap();
-    assert_eq!(*said.lock().unwrap(), ["store: disk full"]);
-    assert_eq!(times(&tape), [3, 4]);
+    // Once, and again when it comes back after all was well.
+    let (bad, good) = ("store: disk full", "store: takes points again");
+    assert_eq!(*said.lock().unwrap(), [bad, good, bad, good]);
+    assert_eq!(times(&tape), [3, 4, 6, 7]);
 }
 
 #[test]

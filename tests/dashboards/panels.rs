@@ -50,7 +50,7 @@ macro_rules! percentile {
 
 macro_rules! quantile {
     ($p:literal) => {
-        (concat!($p, " %"), concat!("histogram_quantile(", $p, "/100, sum by (le) (rate(btcdmon_transaction_size_bytes_bucket{node=~\"$node\"}[1h])))"))
+        (concat!($p, " %"), concat!("max(btcdmon:transaction_size_bytes:p", $p, "_1h{node=~\"$node\"})"))
     };
 }
 
@@ -60,7 +60,7 @@ const BLOCKCHAIN: &[Panel] = &[
         prometheus: &[("{{node}}", "btcdmon_blocks_best_height{node=~\"$node\"}")], ..WHERE },
     Panel { title: "Fees and blocks per hour", help: "Fees of the blocks that came to the node: exact, from their coinbase.", unit: "sat", width: 8, bars: true,
         influx: &[("fees", q!("sum", "total_tx_fees", "processed_blocks", "1h")), ("mean a block", q!("mean", "total_tx_fees", "processed_blocks", "1h")), ("blocks", q!("count", "sha", "processed_blocks", "1h")), ("deviation", q!("stddev", "total_tx_fees", "processed_blocks", "1h"))],
-        prometheus: &[("fees", hour!("btcdmon_block_fees_satoshis_sum{node=~\"$node\"}")), ("mean a block", "sum(increase(btcdmon_block_fees_satoshis_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_block_fees_satoshis_count{node=~\"$node\"}[1h]))"), ("blocks", hour!("btcdmon_tip_changes_total{node=~\"$node\"}"))] },
+        prometheus: &[("fees", "sum(btcdmon:block_fees_satoshis:increase_1h{node=~\"$node\"})"), ("mean a block", "sum(increase(btcdmon_block_fees_satoshis_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_block_fees_satoshis_count{node=~\"$node\"}[1h]))"), ("blocks", "sum(btcdmon:tip_changes:increase_1h{node=~\"$node\"})")] },
     Panel { title: "Block size and transactions", help: "Of accepted blocks; size is absent when a compact block could not be rebuilt.", unit: "short", width: 8,
         influx: &[("bytes", q!("mean", "size", "processed_blocks", "$__interval", " AND \"status\" = 'accepted'")), ("transactions", q!("mean", "num_tx", "processed_blocks", "$__interval", " AND \"status\" = 'accepted'"))],
         prometheus: &[("bytes", "sum(increase(btcdmon_block_size_bytes_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_block_size_bytes_count{node=~\"$node\"}[1h]))"), ("transactions", "sum(increase(btcdmon_block_transactions_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_block_transactions_count{node=~\"$node\"}[1h]))")], ..WHERE },
@@ -72,7 +72,7 @@ const MEMPOOL: &[Panel] = &[
         prometheus: &[("transactions", "sum(btcdmon_mempool_num_tx{node=~\"$node\"})"), ("bytes", "sum(btcdmon_mempool_size_bytes{node=~\"$node\"})"), ("orphans", "sum(btcdmon_mempool_num_orphans{node=~\"$node\"})"), ("coverage", "avg(btcdmon_mempool_coverage{node=~\"$node\"})")], ..WHERE },
     Panel { title: "Smart transaction relay (skipped invs)", help: "Announcements that the node did not have to make, beside the inv messages it sent.", unit: "short",
         influx: &[("skipped", q!("sum", "inv_known", "msg_sent", "1h")), ("inv sent", q!("sum", "inv", "msg_sent", "1h"))],
-        prometheus: &[("skipped", hour!("btcdmon_msg_sent_inv_known_total{node=~\"$node\"}")), ("inv sent", hour!("btcdmon_messages_total{node=~\"$node\",direction=\"sent\",command=\"inv\"}"))], ..WHERE },
+        prometheus: &[("skipped", "sum(btcdmon:inv_known:increase_1h{node=~\"$node\"})"), ("inv sent", hour!("btcdmon_messages_total{node=~\"$node\",direction=\"sent\",command=\"inv\"}"))], ..WHERE },
 ];
 
 const BANDWIDTH: &[Panel] = &[
@@ -87,10 +87,10 @@ const BANDWIDTH: &[Panel] = &[
 const MESSAGES: &[Panel] = &[
     Panel { title: "Messages received per minute", help: "On readable connections; see Visibility for what share that is.", unit: "short",
         influx: &[recv!("inv"), recv!("block"), recv!("cmpctblock"), recv!("version"), recv!("verack"), recv!("getdata"), recv!("getblocks"), recv!("getheaders"), recv!("headers"), recv!("tx"), recv!("getaddr"), recv!("addr"), recv!("ping"), recv!("pong"), recv!("mempool"), recv!("filterload")],
-        prometheus: &[("{{command}}", "sum by (command) (rate(btcdmon_messages_total{node=~\"$node\",direction=\"recv\"}[$__rate_interval])) * 60")], ..WHERE },
+        prometheus: &[("{{command}}", "sum by (command) (btcdmon:messages:rate_1m{node=~\"$node\",direction=\"recv\"})")], ..WHERE },
     Panel { title: "Messages sent per minute", help: "On readable connections; see Visibility for what share that is.", unit: "short",
         influx: &[sent!("inv"), sent!("version"), sent!("verack"), sent!("getdata"), sent!("headers"), sent!("tx"), sent!("block"), sent!("cmpctblock"), sent!("ping"), sent!("pong"), sent!("merkleblock"), sent!("addr")],
-        prometheus: &[("{{command}}", "sum by (command) (rate(btcdmon_messages_total{node=~\"$node\",direction=\"sent\"}[$__rate_interval])) * 60")], ..WHERE },
+        prometheus: &[("{{command}}", "sum by (command) (btcdmon:messages:rate_1m{node=~\"$node\",direction=\"sent\"})")], ..WHERE },
 ];
 
 const PEERS: &[Panel] = &[
@@ -108,13 +108,13 @@ const PEERS: &[Panel] = &[
 const TRANSACTIONS: &[Panel] = &[
     Panel { title: "Outputs that are not P2PKH, by the hour", help: "Outputs of new transactions by type of the script.", unit: "short", bars: true,
         influx: &[("$tag_script_type", "SELECT count(\"n\") FROM \"tx_outputs\" WHERE $timeFilter AND \"node\" =~ /^$node$/ AND \"script_type\" != 'pubkeyhash' GROUP BY time(1h), \"script_type\" fill(none)")],
-        prometheus: &[("{{script_type}}", "sum by (script_type) (increase(btcdmon_transaction_outputs_total{node=~\"$node\",script_type!=\"pubkeyhash\"}[1h]))")], ..WHERE },
+        prometheus: &[("{{script_type}}", "sum by (script_type) (btcdmon:transaction_outputs:increase_1h{node=~\"$node\",script_type!=\"pubkeyhash\"})")], ..WHERE },
     Panel { title: "Transaction fees by the hour", help: "Of transactions whose fee is known; tx_fee_coverage says how many those are.", unit: "sat",
         influx: &[("mode", q!("mode", "tx_fee", "tx_fees", "1h")), ("mean", q!("mean", "tx_fee", "tx_fees", "1h")), ("max", q!("max", "tx_fee", "tx_fees", "1h"))],
         prometheus: &[("median", "histogram_quantile(0.5, sum by (le) (increase(btcdmon_transaction_fee_satoshis_bucket{node=~\"$node\"}[1h])))"), ("mean", "sum(increase(btcdmon_transaction_fee_satoshis_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_transaction_fee_satoshis_count{node=~\"$node\"}[1h]))")], ..WHERE },
     Panel { title: "Fee rates", help: "sat/vB of transactions whose fee is known.", unit: "short",
         influx: &[("10 %", "SELECT percentile(\"fee_rate\", 10) FROM \"tx_fees\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(10m) fill(none)"), ("median", "SELECT percentile(\"fee_rate\", 50) FROM \"tx_fees\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(10m) fill(none)"), ("90 %", "SELECT percentile(\"fee_rate\", 90) FROM \"tx_fees\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(10m) fill(none)")],
-        prometheus: &[("10 %", "histogram_quantile(0.1, sum by (le) (rate(btcdmon_transaction_fee_rate_satoshis_per_vbyte_bucket{node=~\"$node\"}[10m])))"), ("median", "histogram_quantile(0.5, sum by (le) (rate(btcdmon_transaction_fee_rate_satoshis_per_vbyte_bucket{node=~\"$node\"}[10m])))"), ("90 %", "histogram_quantile(0.9, sum by (le) (rate(btcdmon_transaction_fee_rate_satoshis_per_vbyte_bucket{node=~\"$node\"}[10m])))")], ..WHERE },
+        prometheus: &[("10 %", "max(btcdmon:transaction_fee_rate:p10_10m{node=~\"$node\"})"), ("median", "max(btcdmon:transaction_fee_rate:p50_10m{node=~\"$node\"})"), ("90 %", "max(btcdmon:transaction_fee_rate:p90_10m{node=~\"$node\"})")], ..WHERE },
     Panel { title: "Dust watch", help: "Outputs under the dust limit of current nodes.", unit: "short", bars: true,
         influx: &[("dust", q!("count", "value", "tx_outputs", "$__interval", " AND \"is_dust\" = true"))],
         prometheus: &[("dust", "sum(increase(btcdmon_transaction_outputs_total{node=~\"$node\",is_dust=\"true\"}[$__rate_interval]))")], ..WHERE },
@@ -139,6 +139,12 @@ const PEER_KINDS: &[Panel] = &[
     Panel { title: "Kinds of peers", help: "Peers that serve blocks, light clients, those that can be read.", unit: "short",
         influx: &[("full nodes", q!("last", "fullnode", "peers", "$__interval")), ("light clients", q!("last", "spv", "peers", "$__interval")), ("readable", q!("last", "readable", "peers", "$__interval")), ("banned", q!("last", "num_banned", "peers", "$__interval"))],
         prometheus: &[("full nodes", "sum(btcdmon_peers_fullnode{node=~\"$node\"})"), ("light clients", "sum(btcdmon_peers_spv{node=~\"$node\"})"), ("readable", "sum(btcdmon_peers_readable{node=~\"$node\"})"), ("banned", "sum(btcdmon_peers_num_banned{node=~\"$node\"})")], ..WHERE },
+    Panel { title: "Time to answer a ping", help: "Longest in the interval, from a peer's ping to the node's pong.", unit: "s",
+        influx: &[("longest", "SELECT max(\"answer_time\") / 1000000 FROM \"peers\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time($__interval) fill(none)")],
+        prometheus: &[("{{node}}", "btcdmon_peers_answer_time_seconds{node=~\"$node\"}")], ..WHERE },
+    Panel { title: "Largest network group of inbound peers", help: "Inbound peers from the IPv4 /16 or IPv6 /32 that most come from.", unit: "short",
+        influx: &[("largest", q!("max", "largest_group", "peers", "$__interval")), ("inbound", q!("max", "inbound", "peers", "$__interval"))],
+        prometheus: &[("largest", "max(btcdmon_peers_largest_group{node=~\"$node\"})"), ("inbound", "max(btcdmon_peers_inbound{node=~\"$node\"})")], ..WHERE },
     Panel { title: "New connections", help: "Connections per second, any transport.", unit: "cps",
         influx: &[("new", rate!("connections_seen", "visibility", ""))],
         prometheus: &[("{{transport}}", "sum by (transport) (rate(btcdmon_visibility_connections_seen_total{node=~\"$node\"}[$__rate_interval]))")], ..WHERE },

@@ -15,11 +15,12 @@ import config
 import faults
 import page
 import rights
+import sinks
 import wrapped
 
 TESTS = {
     name.removeprefix("test_"): function
-    for module in (rights, config, faults, wrapped, agree, page)
+    for module in (rights, config, faults, sinks, wrapped, agree, page)
     for name, function in vars(module).items() if name.startswith("test_")
 }
 

@@ -5,6 +5,7 @@ use flate2::read::GzDecoder;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -54,23 +55,46 @@ struct State {
 pub struct Fake {
     pub url: String,
     state: Arc<Mutex<State>>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Fake {
     /// Starts it; `script` answers every write, all else is answered 200.
     pub fn start(script: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    /// Starts it where somebody has chosen.
+    pub fn on(listener: TcpListener, script: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(script)));
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
                 let (shared, script) = (Arc::clone(&shared), Arc::clone(&script));
                 thread::spawn(move || serve(stream, &shared, &script));
             }
         });
-        Self { url, state }
+        Self { url, state, stop }
+    }
+
+    /// Nobody listens there any more.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.url.trim_start_matches("http://"));
+        // The thread has ended when its port is free.
+        for _ in 0..500 {
+            if TcpStream::connect(self.url.trim_start_matches("http://")).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// One that takes everything.

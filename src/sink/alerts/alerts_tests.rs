@@ -12,11 +12,14 @@ fn point(series: usize, seconds: i64, set: &[(&str, V)]) -> Point {
     Point { series, time: Timestamp::from_nanos(seconds * SECOND), node: node.into(), values }
 }
 
+fn context(live: bool) -> Context {
+    Context { sensor: "s".into(), series: SERIES, notices: Notices::default(), live }
+}
+
 /// Runs minutes of a node and gives what was posted: status and name.
 fn posted(minutes: i64, mut points: impl FnMut(i64) -> Vec<Point>) -> Vec<(String, String)> {
     let server = Fake::willing();
-    let context = Context { sensor: "s".into(), series: SERIES, notices: Notices::default(), live: true };
-    let mut sink = Box::new(Alerts::open(&format!("{}/hook", server.url), &context).unwrap());
+    let mut sink = Box::new(Alerts::open(&format!("{}/hook", server.url), None, &context(true)).unwrap());
     for minute in 0..minutes {
         let mut all = points(minute);
         if !all.iter().any(|p| p.series == id::SENSOR) {
@@ -83,6 +86,84 @@ fn floods_and_losses() {
     assert_eq!(posted(15, lost(60)), told(&[("firing", "SensorCaptureLoss")]));
 }
 
+#[test]
+fn one_group_among_many_peers() {
+    let peers = |group: i64, inbound: i64| {
+        let set = [("largest_group", V::Integer(group)), ("inbound", V::Integer(inbound)), ("outbound", V::Integer(8))];
+        posted(40, |m| vec![point(id::PEERS, m * 60, &set)])
+    };
+    assert_eq!(peers(30, 100), told(&[("firing", "BitcoinPeerGroup")]));
+    assert_eq!(peers(20, 100), []);
+    assert_eq!(peers(8, 8), [], "few peers are of few groups");
+}
+
+#[test]
+fn answers_to_pings() {
+    let answers = |slow: fn(i64) -> bool| {
+        posted(40, |m| {
+            let time = if slow(m) { 5_000_000 } else { 100_000 };
+            vec![point(id::PEERS, m * 60, &[("answer_time", V::Integer(time))])]
+        })
+    };
+    assert_eq!(answers(|m| m > 10), told(&[("firing", "BitcoinSlowAnswers")]));
+    assert_eq!(answers(|m| m == 10), []);
+}
+
+#[test]
+fn slow_blocks_by_their_median() {
+    let blocks = |slow_every: i64| {
+        posted(100, |m| {
+            let time = if m % slow_every == 0 { 9_000_000 } else { 100_000 };
+            let sha = format!("{m:064x}");
+            let set = [("sha", V::Text(sha.as_str().into())), ("process_time", V::Integer(time))];
+            vec![point(id::PROCESSED_BLOCKS, m * 60, &set)]
+        })
+    };
+    assert_eq!(blocks(1), told(&[("firing", "BitcoinSlowBlocks")]));
+    assert_eq!(blocks(3), []);
+}
+
+#[test]
+fn handshakes_that_never_end_and_points_that_are_lost() {
+    let sensor = |set: fn(i64) -> Vec<(&'static str, V)>| posted(40, |m| vec![point(id::SENSOR, m * 60, &set(m))]);
+    let known = sensor(|m| vec![("connections", V::Integer(if m > 20 { 6000 } else { 100 }))]);
+    assert_eq!(known, told(&[("firing", "BitcoinSynFlood")]));
+    assert_eq!(sensor(|m| vec![("connections", V::Integer(5000 + m))]), []);
+    let lost = sensor(|m| vec![("sink_lost_refused", V::Integer((m - 30).clamp(0, 100) * 7))]);
+    assert_eq!(lost, told(&[("firing", "SensorSinkBacklog")]));
+    assert_eq!(sensor(|_| vec![("sink_lost_refused", V::Integer(7))]), [], "an old loss");
+    assert_eq!(sensor(|m| vec![("sink_lost_empty", V::Integer(m))]), [], "nothing to lose");
+}
+
+/// Once a minute, in a live capture, at the address that was given for it.
+#[test]
+fn signs_of_life() {
+    for live in [true, false] {
+        let server = Fake::willing();
+        let (hook, beat) = (format!("{}/hook", server.url), format!("{}/beat", server.url));
+        let mut sink = Box::new(Alerts::open(&hook, Some(&beat), &context(live)).unwrap());
+        for seconds in (0..150).step_by(10) {
+            sink.write(&[point(id::SENSOR, 1_700_000_000 + seconds, &[("frames", V::Integer(1))])]).unwrap();
+            sink.commit().unwrap();
+            // As in a live capture the poster has time between two intervals.
+            let beats = || server.requests().iter().filter(|r| r.path == "/beat").count() as i64;
+            for _ in 0..500 {
+                if !live || beats() > seconds / 60 {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        sink.close().unwrap();
+        let requests = server.requests();
+        assert_eq!(requests.len(), if live { 3 } else { 0 }, "{requests:?}");
+        for r in requests {
+            let v: Value = serde_json::from_str(&r.body).unwrap();
+            assert_eq!((&v["alerts"][0]["labels"]["alertname"], &v["version"]), (&json!("Watchdog"), &json!("4")));
+        }
+    }
+}
+
 /// No second list: names, waits and severities are those of the file for Prometheus.
 #[test]
 fn the_rules_are_those_for_prometheus() {
@@ -98,15 +179,16 @@ fn the_rules_are_those_for_prometheus() {
         let severity = after("labels: { severity: ").unwrap().trim_end_matches(" }").to_owned();
         found.push((name.to_owned(), wait, severity));
     }
-    // Distributions need Prometheus' quantiles, and a sensor that is down posts nothing.
-    found.retain(|f| !["BitcoinSlowBlocks", "SensorDown"].contains(&f.0.as_str()));
+    // A sensor that is down posts nothing: its signs of life stop.
+    found.retain(|f| f.0 != "SensorDown");
     let ours: Vec<_> = RULES.iter().map(|r| (r.name.to_owned(), r.wait / 60 / SECOND, r.severity.to_owned())).collect();
     assert_eq!(ours, found);
 }
 
 #[test]
 fn a_wrong_url_is_told() {
-    let context = Context { sensor: "s".into(), series: SERIES, notices: Notices::default(), live: true };
-    let error = Alerts::open("ftp://h", &context).err().unwrap().to_string();
+    let error = Alerts::open("ftp://h", None, &context(true)).err().unwrap().to_string();
     assert!(error.contains("--alert-webhook ftp://h") && error.contains("hint: "), "{error}");
+    let error = Alerts::open("http://h", Some("h"), &context(true)).err().unwrap().to_string();
+    assert!(error.contains("--alert-heartbeat h") && error.contains("hint: "), "{error}");
 }

@@ -3,17 +3,18 @@
 //! The conditions are those of that file by name, evaluated once an interval on the same figures that `/metrics`
 //! shows ([`rules`]); a test holds the two lists to the same names, waits and severities. What fires, and what is
 //! resolved, is posted in the format of Alertmanager's webhook (version 4), which Slack bridges, `PagerDuty` and the
-//! like understand.
+//! like understand. That the sensor itself is down somebody else has to notice: signs of life go to an address of their
+//! own, for a service that cries when they stop.
 
 pub mod rules;
 
 use self::rules::{History, RULES};
 use super::config::Context;
-use super::contract::{Sink, SinkError, Status, fits};
+use super::contract::{Notices, Sink, SinkError, Status, fits};
 use super::prometheus::page::Page;
 use crate::series::delivery::Loss;
 use crate::series::{Point, id};
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,11 +30,15 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// Between two signs of life, ns of capture time.
+const BEAT: i64 = 60 * SECOND;
 
 /// The URL makes no sense.
 #[derive(Debug, thiserror::Error)]
-#[error("--alert-webhook {url}: {why}\nhint: for example --alert-webhook http://127.0.0.1:9000/hook")]
+#[error("{option} {url}: {why}\nhint: for example {option} http://127.0.0.1:9000/hook")]
 pub struct AlertError {
+    /// The option.
+    pub option: &'static str,
     /// As it was given.
     pub url: String,
     /// Why not.
@@ -49,6 +54,9 @@ pub struct Alerts {
     active: BTreeMap<(usize, String), (Timestamp, bool)>,
     now: Timestamp,
     messages: mpsc::Sender<String>,
+    /// Signs of life, of a live capture; and when the last one was.
+    beats: Option<mpsc::Sender<String>>,
+    beaten: Timestamp,
     poster: JoinHandle<()>,
     context: Context,
     url: String,
@@ -56,25 +64,34 @@ pub struct Alerts {
 }
 
 impl Alerts {
-    /// Posts to `url`.
+    /// Posts to `url`; a live capture posts a sign of life to `heartbeat` each minute.
     ///
     /// # Errors
     /// [`AlertError`].
-    pub fn open(url: &str, context: &Context) -> Result<Self, AlertError> {
-        let wrong = |why: String| AlertError { url: url.to_owned(), why };
-        let parsed = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
-        if !["http", "https"].contains(&parsed.scheme()) {
-            return Err(wrong("expected http:// or https://".to_owned()));
-        }
+    pub fn open(url: &str, heartbeat: Option<&str>, context: &Context) -> Result<Self, AlertError> {
+        let wrong = |why: String| AlertError { option: "--alert-webhook", url: url.to_owned(), why };
+        let parsed = address("--alert-webhook", url)?;
+        let life = heartbeat.filter(|_| context.live).map(|url| address("--alert-heartbeat", url)).transpose()?;
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(ANSWER).build().map_err(|e| wrong(e.to_string()))?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| wrong(e.to_string()))?;
         let (messages, received) = mpsc::channel(WAITING);
+        // One that could not be posted is of no use later.
+        let (beats, alive) = mpsc::channel(1);
+        let beats = life.is_some().then_some(beats);
         let notices = context.notices.clone();
+        let all = async move {
+            let beating = async {
+                if let Some(url) = life {
+                    post(&client, url, alive, Notices::default(), 1).await;
+                }
+            };
+            tokio::join!(post(&client, parsed, received, notices, TRIES), beating);
+        };
         let poster = thread::Builder::new()
             .name("alerts".to_owned())
-            .spawn(move || runtime.block_on(post(client, parsed, received, notices)))
+            .spawn(move || runtime.block_on(all))
             .map_err(|e| wrong(e.to_string()))?;
         Ok(Self {
             page: Page::new(&context.sensor),
@@ -83,6 +100,8 @@ impl Alerts {
             active: BTreeMap::new(),
             now: Timestamp::default(),
             messages,
+            beats,
+            beaten: Timestamp::default(),
             poster,
             context: context.clone(),
             url: url.to_owned(),
@@ -133,6 +152,22 @@ impl Alerts {
         }
     }
 
+    /// Who hears nothing for some minutes knows that the sensor, its machine or its network is down.
+    fn beat(&mut self) {
+        let Some(beats) = &self.beats else { return };
+        if self.now.since(self.beaten) < BEAT {
+            return;
+        }
+        self.beaten = self.now;
+        let alert = json!({
+            "status": "firing",
+            "labels": { "alertname": "Watchdog", "severity": "none", "sensor": self.context.sensor },
+            "annotations": { "summary": "The sensor is alive", "runbook": "When these stop, the sensor is down." },
+            "startsAt": self.now.to_string(), "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": "Watchdog-",
+        });
+        let _ = beats.try_send(message(&alert, &self.url).to_string());
+    }
+
     fn alert(&self, rule: usize, node: &str, value: Option<f64>, from: Timestamp, to: Option<Timestamp>) -> Value {
         let rule = &RULES[rule];
         let mut labels = json!({ "alertname": rule.name, "severity": rule.severity, "sensor": self.context.sensor });
@@ -150,6 +185,12 @@ impl Alerts {
     }
 }
 
+fn address(option: &'static str, url: &str) -> Result<Url, AlertError> {
+    let wrong = |why: &str| AlertError { option, url: url.to_owned(), why: why.to_owned() };
+    let parsed = Url::parse(url).map_err(|e| wrong(&e.to_string()))?;
+    if ["http", "https"].contains(&parsed.scheme()) { Ok(parsed) } else { Err(wrong("expected http:// or https://")) }
+}
+
 /// One alert in Alertmanager's format.
 fn message(alert: &Value, receiver: &str) -> Value {
     json!({
@@ -160,18 +201,18 @@ fn message(alert: &Value, receiver: &str) -> Value {
     })
 }
 
-/// Posts what comes, in order.
-async fn post(client: Client, url: Url, mut messages: mpsc::Receiver<String>, notices: super::contract::Notices) {
+/// Posts what comes, in order, each message up to `tries` times.
+async fn post(client: &Client, url: Url, mut messages: mpsc::Receiver<String>, notices: Notices, tries: u32) {
     while let Some(text) = messages.recv().await {
         let mut pause = PAUSE;
-        for n in 1..=TRIES {
+        for n in 1..=tries {
             let request = client.post(url.clone()).header("Content-Type", "application/json").body(text.clone());
             let why = match request.send().await {
                 Ok(r) if r.status().is_success() => break,
                 Ok(r) => format!("HTTP {}", r.status().as_u16()),
                 Err(e) => e.without_url().to_string(),
             };
-            if n == TRIES {
+            if n == tries {
                 notices.say(format!("alerts: a message could not be posted: {why}"));
             } else {
                 tokio::time::sleep(pause).await;
@@ -202,6 +243,7 @@ impl Sink for Alerts {
 
     fn commit(&mut self) -> Result<(), SinkError> {
         self.evaluate();
+        self.beat();
         Ok(())
     }
 
@@ -210,8 +252,8 @@ impl Sink for Alerts {
     }
 
     fn close(self: Box<Self>) -> Result<Status, SinkError> {
-        let Self { messages, poster, status, .. } = *self;
-        drop(messages);
+        let Self { messages, beats, poster, status, .. } = *self;
+        drop((messages, beats));
         let _ = poster.join();
         Ok(status)
     }

@@ -18,19 +18,29 @@ const FIGURES: &[Figure] = &[
     ("peer_height", "btcdmon_peers_start_height", &[]),
     ("inbound", "btcdmon_peers_inbound", &[]),
     ("outbound", "btcdmon_peers_outbound", &[]),
+    ("group", "btcdmon_peers_largest_group", &[]),
     ("seen", "btcdmon_visibility_connections_seen_total", &[]),
     ("ping", "btcdmon_messages_total", &[("direction", "recv"), ("command", "ping")]),
     ("addr", "btcdmon_messages_total", &[("direction", "recv"), ("command", "addr")]),
     ("addrv2", "btcdmon_messages_total", &[("direction", "recv"), ("command", "addrv2")]),
     ("fallback", "btcdmon_blocks_processed_total", &[("via", "block fallback")]),
+    ("answer", "btcdmon_peers_answer_time_seconds", &[]),
+    ("processed", "btcdmon_block_process_seconds", &[]),
+    ("processed_5s", "btcdmon_block_process_seconds", &[("le", "5")]),
     ("min_fee", "btcdmon_mempool_min_fee_rate_satoshis_per_kvbyte", &[]),
     ("v1", "btcdmon_visibility_connections", &[("transport", "v1")]),
     ("v2", "btcdmon_visibility_connections", &[("transport", "v2")]),
     ("frames", "btcdmon_sensor_frames_total", &[]),
+    ("conversations", "btcdmon_sensor_connections", &[]),
     ("kernel", "btcdmon_sensor_kernel_drops_total", &[]),
     ("interface", "btcdmon_sensor_interface_drops_total", &[]),
     ("backlog", "btcdmon_sensor_sink_backlog", &[]),
     ("spool", "btcdmon_sensor_sink_spool_bytes", &[]),
+    ("lost_queue_full", "btcdmon_sensor_sink_lost_queue_full_total", &[]),
+    ("lost_rolled_back", "btcdmon_sensor_sink_lost_rolled_back_total", &[]),
+    ("lost_malformed", "btcdmon_sensor_sink_lost_malformed_total", &[]),
+    ("lost_refused", "btcdmon_sensor_sink_lost_refused_total", &[]),
+    ("lost_spool_full", "btcdmon_sensor_sink_lost_spool_full_total", &[]),
 ];
 
 /// The newest figures, and one of each minute before.
@@ -180,6 +190,17 @@ pub const RULES: &[Rule] = &[
         "Check its way to the internet, DNS seeds and -connect options.",
     ),
     rule(
+        "BitcoinPeerGroup",
+        "warning",
+        30,
+        |h, n| {
+            let (group, inbound) = (h.last(n, "group")?, h.last(n, "inbound")?);
+            if inbound > 16.0 { over(group / inbound, 0.25) } else { None }
+        },
+        "One network group has over a quarter of the inbound connections",
+        "Somebody may be after the node's slots: look who it is (btcdmon messages -c version on a capture), ban the range with setban.",
+    ),
+    rule(
         "BitcoinConnectionFlood",
         "warning",
         5,
@@ -187,6 +208,14 @@ pub const RULES: &[Rule] = &[
         "Over 5 new connections a second",
         "Rate-limit SYNs to the port in the firewall, ban a group with setban.",
     ),
+    of_sensor(rule(
+        "BitcoinSynFlood",
+        "warning",
+        2,
+        |h, n| over(h.last(n, "conversations")? - h.least(n, "conversations", 60)?, 2000.0),
+        "Over 2000 TCP conversations more than at the least of the last hour",
+        "Handshakes that are not completed are forgotten after a minute: turn on SYN cookies, rate-limit SYNs to the port.",
+    )),
     rule(
         "BitcoinPingFlood",
         "warning",
@@ -210,6 +239,26 @@ pub const RULES: &[Rule] = &[
         |h, n| over(h.increase(n, "fallback", 180), 2.99),
         "Three compact blocks could not be rebuilt in 3 hours",
         "Look at -maxmempool, at the node's minimum fee and at how long it has been up.",
+    ),
+    rule(
+        "BitcoinSlowBlocks",
+        "warning",
+        0,
+        // The median is above 5 s when fewer than half are below it.
+        |h, n| {
+            let (all, quick) = (h.increase(n, "processed", 180), h.increase(n, "processed_5s", 180));
+            if all > 0.0 { over(1.0 - quick / all, 0.5) } else { None }
+        },
+        "The node takes over 5 s from a block's data to its announcement, in half of the blocks of 3 hours",
+        "An upper bound of validation: look at disk latency, -dbcache and what else runs on the machine.",
+    ),
+    rule(
+        "BitcoinSlowAnswers",
+        "warning",
+        5,
+        |h, n| over(h.mean(n, "answer", 10)?, 2.0),
+        "The node takes over 2 s to answer a ping",
+        "It is busy validating, out of memory or waits for its disk; or its uplink is full. Look at load, swap and -maxuploadtarget.",
     ),
     rule(
         "BitcoinMempoolFeeJump",
@@ -246,10 +295,12 @@ pub const RULES: &[Rule] = &[
         "warning",
         2,
         |h, n| {
+            let lost = ["lost_queue_full", "lost_rolled_back", "lost_malformed", "lost_refused", "lost_spool_full"];
             over(h.last(n, "backlog").unwrap_or(0.0), 20_000.0)
                 .or_else(|| over(h.last(n, "spool").unwrap_or(0.0), 500e6))
+                .or_else(|| over(lost.iter().map(|f| h.increase(n, f, 10)).sum(), 0.0))
         },
-        "Points wait on their way to a sink",
+        "Points wait on their way to a sink, or are lost",
         "Is InfluxDB up and its disk free? The sensor's log names the sink and the cause.",
     )),
 ];

@@ -40,6 +40,8 @@ pub struct Shared {
     down: AtomicBool,
     /// Text of a body at most: halved each time a server says that one is too large.
     text: AtomicUsize,
+    /// The spool cannot be written, and that was told.
+    spool_fails: AtomicBool,
     live: bool,
     failed: Mutex<Option<InfluxError>>,
     notices: Notices,
@@ -58,6 +60,7 @@ impl Shared {
             status: Mutex::default(),
             down: AtomicBool::new(false),
             text: AtomicUsize::new(TEXT),
+            spool_fails: AtomicBool::new(false),
             live,
             failed: Mutex::default(),
             notices,
@@ -118,11 +121,18 @@ impl Shared {
             return self.lose(Loss::SpoolFull, body.points);
         }
         match spool.push(body) {
-            Ok(lost) => self.lose(Loss::SpoolFull, lost),
+            Ok(lost) => {
+                self.lose(Loss::SpoolFull, lost);
+                if self.spool_fails.swap(false, Ordering::Relaxed) {
+                    self.say("the spool is written again");
+                }
+            }
             Err(e) => {
                 self.lose(Loss::SpoolFull, body.points);
                 if self.live {
-                    self.notices.say(format!("{}: points are lost: {e}", self.name));
+                    if !self.spool_fails.swap(true, Ordering::Relaxed) {
+                        self.say(&format!("points are lost: {e}"));
+                    }
                 } else {
                     locked(&self.failed).get_or_insert(e.into());
                 }
@@ -147,6 +157,8 @@ pub struct Courier {
     told: Option<String>,
     /// Refusals that were told, by their beginning.
     refusals: HashSet<String>,
+    /// It was told that bodies are too large.
+    told_size: bool,
     random: ahash::RandomState,
 }
 
@@ -154,7 +166,7 @@ impl Courier {
     /// A courier to `target`; `told` is why it cannot be reached yet, if the operator knows.
     pub fn new(target: Target, shared: std::sync::Arc<Shared>, told: Option<String>) -> Self {
         let random = ahash::RandomState::new();
-        Self { target, shared, failures: 0, told, refusals: HashSet::new(), random }
+        Self { target, shared, failures: 0, told, refusals: HashSet::new(), told_size: false, random }
     }
 
     /// Sends `bodies` until there are no more, then what waits in the spool.
@@ -164,7 +176,9 @@ impl Courier {
     pub async fn run(mut self, mut bodies: mpsc::Receiver<Body>) -> Result<(), InfluxError> {
         let mut pause = Box::pin(sleep(Duration::ZERO));
         loop {
-            let waiting = self.shared.holds_some();
+            // While the server is down nothing comes by the channel: it is looked at even when nothing waits, because
+            // the spool was empty at the start, or could not be written.
+            let waiting = self.shared.is_down() || self.shared.holds_some();
             tokio::select! {
                 body = bodies.recv() => {
                     let Some(body) = body else { break };
@@ -189,12 +203,18 @@ impl Courier {
         self.finish().await
     }
 
-    /// Sends the oldest body of the spool.
+    /// Sends the oldest body of the spool; with none there, asks a server that was down whether it is well.
     async fn oldest(&mut self) -> Result<(), Trouble> {
         let mut lost = 0;
         let found = locked(&self.shared.spool).oldest(&mut lost);
         self.shared.lose(Loss::SpoolFull, lost);
-        let Some((entry, body)) = found else { return Ok(()) };
+        let Some((entry, body)) = found else {
+            if self.shared.is_down() {
+                self.target.prepare().await.map_err(|v| trouble(v, ""))?;
+                self.succeed();
+            }
+            return Ok(());
+        };
         self.deliver(&body).await?;
         locked(&self.shared.spool).done(entry);
         self.succeed();
@@ -251,6 +271,11 @@ impl Courier {
                 Verdict::TooLarge => {
                     let text = self.shared.text_limit();
                     self.shared.text.store((text / 2).max(SMALLEST), Ordering::Relaxed);
+                    if !std::mem::replace(&mut self.told_size, true) {
+                        self.shared.say(
+                            "the server or a proxy before it finds a request too large (HTTP 413); points go in smaller ones",
+                        );
+                    }
                     match part.split() {
                         Ok(Some(halves)) => parts.extend(halves),
                         Ok(None) => {

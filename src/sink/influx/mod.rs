@@ -158,7 +158,7 @@ impl Sink for Influx {
                     self.flush()?;
                 }
             } else {
-                self.shared.lose(Loss::Refused, 1);
+                self.shared.lose(Loss::Empty, 1);
             }
         }
         Ok(())

@@ -112,15 +112,74 @@ fn a_connection_that_is_cut_sends_again_what_may_be_there_already() {
 fn a_body_that_is_too_large_goes_in_parts_and_later_ones_are_smaller() {
     let server = Fake::start(|r| if r.bytes > 6000 { Answer::status(413, "") } else { Answer::ok() });
     let spool = tempfile::tempdir().unwrap();
-    let mut sink = Box::new(Influx::open(&config(&server.url, spool.path()), &context(false)).unwrap());
+    let (told, said) = listening(false);
+    let mut sink = Box::new(Influx::open(&config(&server.url, spool.path()), &told).unwrap());
     sink.write(&outputs(0..20_000)).unwrap();
     let status = sink.close().unwrap();
     assert_eq!((status.delivered, status.lost.total(), server.keys().len()), (20_000, 0, 20_000));
+    assert_eq!(said.lock().unwrap().len(), 1);
+    assert!(said.lock().unwrap()[0].contains("too large (HTTP 413); points go in smaller ones"));
     let tooth = Fake::start(|_| Answer::status(413, ""));
-    let mut sink = Box::new(Influx::open(&config(&tooth.url, spool.path()), &context(false)).unwrap());
+    let (told, said) = listening(false);
+    let mut sink = Box::new(Influx::open(&config(&tooth.url, spool.path()), &told).unwrap());
     sink.write(&outputs(0..3)).unwrap();
     let status = sink.close().unwrap();
     assert_eq!((status.delivered, status.lost.get(Loss::Refused)), (0, 3));
+    let said = said.lock().unwrap().clone();
+    assert!(said.len() == 2 && said[1].contains("refused for good: one point is too large"), "{said:?}");
+}
+
+/// Nobody listens at the start, and nothing is lost when somebody does later.
+#[test]
+fn a_live_capture_that_starts_before_its_server() {
+    let spool = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for points in [100, 0] {
+        let (live, said) = listening(true);
+        let mut sink = Box::new(Influx::open(&config(&format!("http://{free}"), spool.path()), &live).unwrap());
+        sink.write(&outputs(0..points)).unwrap();
+        sink.commit().unwrap();
+        let server = Fake::on(std::net::TcpListener::bind(free).unwrap(), |_| Answer::ok());
+        until("it takes points", || said.lock().unwrap().last().unwrap().contains("takes points again"));
+        sink.write(&outputs(points..points + 10)).unwrap();
+        let status = sink.close().unwrap();
+        assert_eq!((status.delivered, status.lost.total(), status.spool_bytes), (points as u64 + 10, 0, 0));
+        assert_eq!(server.keys().len(), points as usize + 10);
+        server.stop();
+    }
+}
+
+/// No server and no spool: told once, counted, and over when either is back.
+#[test]
+fn a_spool_that_cannot_be_written_is_told_once_and_the_sink_recovers() {
+    let spool = tempfile::tempdir().unwrap();
+    let works = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let flag = Arc::clone(&works);
+    let server =
+        Fake::start(move |_| if flag.load(Ordering::SeqCst) { Answer::ok() } else { Answer::status(500, "no") });
+    let (live, said) = listening(true);
+    let config = config(&server.url, spool.path());
+    let folder = config.spool_folder(&config.url().unwrap(), &config.api().unwrap());
+    let mut sink = Box::new(Influx::open(&config, &live).unwrap());
+    std::fs::remove_dir_all(&folder).unwrap();
+    let mut write = |n: i64| {
+        sink.write(&outputs(n * 10..n * 10 + 10)).unwrap();
+        sink.commit().unwrap();
+        sink.status().lost.get(Loss::SpoolFull)
+    };
+    until("the first interval is lost", || write(0) > 0);
+    let lost = (1..5).map(&mut write).next_back().unwrap();
+    let count = |word: &str| said.lock().unwrap().iter().filter(|t| t.contains(word)).count();
+    assert_eq!(count("points are lost: "), 1, "{said:?}");
+    assert!(said.lock().unwrap().iter().any(|t| t.contains("write to the spool")), "{said:?}");
+    works.store(true, Ordering::SeqCst);
+    until("it takes points", || {
+        write(6);
+        !server.keys().is_empty()
+    });
+    assert!(count("takes points again") > 0, "{said:?}");
+    let status = sink.close().unwrap();
+    assert!(status.lost.total() >= lost && status.delivered > 0, "{status:?}");
 }
 
 #[test]
@@ -233,5 +292,5 @@ fn points_without_a_field_are_counted() {
     empty.values = vec![text("b"), Value::Absent, Value::Absent, Value::Absent, Value::Absent];
     sink.write(&[empty]).unwrap();
     let status = sink.close().unwrap();
-    assert_eq!((status.delivered, status.lost.get(Loss::Refused)), (1, 2));
+    assert_eq!((status.delivered, status.lost.get(Loss::Empty), status.lost.total()), (1, 2, 2));
 }

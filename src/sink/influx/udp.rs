@@ -73,7 +73,7 @@ impl Sink for Udp {
             }
             let before = self.text.len();
             if !self.encoder.encode(&mut self.text, point) {
-                self.status.lost.count(Loss::Refused);
+                self.status.lost.count(Loss::Empty);
                 continue;
             }
             if self.text.len() > SEVERAL {

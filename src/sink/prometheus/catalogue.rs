@@ -60,9 +60,14 @@ fn unit(c: &Column) -> &'static str {
         "sat" => "satoshis",
         "sat/kvB" => "satoshis_per_kvbyte",
         "WU" => "weight_units",
-        "s" => "seconds",
+        "s" | "us" => "seconds",
         _ => "",
     }
+}
+
+/// What a value is multiplied by to have the unit of its metric.
+pub fn factor(c: &Column) -> f64 {
+    if c.unit == "us" { US } else { 1.0 }
 }
 
 /// Name of the metric of a column.

@@ -1,9 +1,12 @@
 //! `/metrics` for Prometheus: the newest figures of all series.
 //!
-//! [`catalogue`] says which metric is made of what, [`page`] keeps the figures, [`server`] shows them.
+//! [`catalogue`] says which metric is made of what, [`page`] keeps the figures ([`native`]: distributions),
+//! [`server`] shows them, as text or as [`protobuf`].
 
 pub mod catalogue;
+pub mod native;
 pub mod page;
+pub mod protobuf;
 pub mod server;
 
 use self::page::Page;
@@ -32,6 +35,11 @@ impl Prometheus {
         let page = Arc::new(Mutex::new(Page::new(&context.sensor)));
         let server = Server::start(address, Arc::clone(&page))?;
         Ok(Self { page, server, context: context.clone(), status: Status::default() })
+    }
+
+    /// The figures that it shows.
+    pub fn page(&self) -> Arc<Mutex<Page>> {
+        Arc::clone(&self.page)
     }
 
     /// Where it listens: the port was chosen by the system when 0 was given.

@@ -1,9 +1,11 @@
 //! The figures behind `/metrics`, and the page itself.
 //!
-//! Prometheus' text format 0.0.4, or OpenMetrics 1.0 when the scraper asks for it. Labels are bounded: beyond
-//! `SETS` sets of them a metric counts under `other`.
+//! Prometheus' text format 0.0.4, or OpenMetrics 1.0 or Protocol Buffers when the scraper asks for them. Labels are
+//! bounded: beyond `SETS` sets of them a metric counts under `other`.
 
-use super::catalogue::{EVENTS, EventMetric, How, PEER_HEIGHT, What, column_metric, how, names};
+use super::catalogue::{EVENTS, EventMetric, How, PEER_HEIGHT, What, column_metric, factor, how, names};
+use super::native::Native;
+use super::protobuf::{LabelPair, MetricFamily, encode, label};
 use crate::series::{Point, SERIES, Value, id};
 use crate::sink::escape::escape;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,12 +18,16 @@ const SETS: usize = 300;
 const REMEMBERED: usize = 4096;
 /// Start heights that the median is of.
 const HEIGHTS: usize = 31;
+/// The metric that says which program it is.
+const BUILD: &str = "btcdmon_build_info";
+const BUILD_HELP: &str = "The version of the sensor";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// One sample.
 #[derive(Clone, Debug)]
 enum Sample {
     Number(f64),
-    Histogram { bounds: &'static [f64], counts: Vec<u64>, sum: f64 },
+    Histogram { bounds: &'static [f64], counts: Vec<u64>, sum: f64, native: Native },
 }
 
 /// Labels with their values, in order.
@@ -62,7 +68,7 @@ impl Page {
         tags.extend(interval_tags.filter_map(|(c, v)| word(v).map(|w| (c.name, w))));
         for (c, v) in series.columns.iter().zip(&p.values).filter(|(c, _)| !c.tag) {
             let how = how(p.series, c);
-            let Some(n) = number(v).filter(|_| how != How::Event) else { continue };
+            let Some(n) = number(v).filter(|_| how != How::Event).map(|n| n * factor(c)) else { continue };
             let mut labels = tags.clone();
             if how == How::Command {
                 if n == 0.0 {
@@ -107,11 +113,13 @@ impl Page {
             What::LastTime => self.number(e.name.to_owned(), labels, |_| p.time.nanos() as f64 / 1e9),
             What::Histogram(name, factor, bounds) => {
                 let x = column(name) * factor;
-                let new = || Sample::Histogram { bounds, counts: vec![0; bounds.len() + 1], sum: 0.0 };
-                if let Sample::Histogram { counts, sum, .. } = self.slot(e.name.to_owned(), labels, new) {
+                let counts = vec![0; bounds.len() + 1];
+                let new = || Sample::Histogram { bounds, counts, sum: 0.0, native: Native::new() };
+                if let Sample::Histogram { counts, sum, native, .. } = self.slot(e.name.to_owned(), labels, new) {
                     let at = bounds.iter().position(|b| x <= *b).unwrap_or(bounds.len());
                     counts[at] += 1;
                     *sum += x;
+                    native.add(x);
                 }
             }
         }
@@ -168,13 +176,19 @@ impl Page {
         sets.entry(labels).or_insert_with(new)
     }
 
-    /// A sample's value, for tests and alerts.
+    /// A sample's value, for tests and alerts; of a histogram the number of values, with the label `le` of those
+    /// up to it.
     pub fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let sets = self.samples.get(name)?;
-        let all = sets.iter().filter(|(l, _)| labels.iter().all(|(k, v)| l.iter().any(|(a, b)| a == k && b == v)));
+        let has = |l: &Labels, k: &str, v: &str| k == "le" || l.iter().any(|(a, b)| *a == k && b == v);
+        let all = sets.iter().filter(|(l, _)| labels.iter().all(|(k, v)| has(l, k, v)));
+        let le = labels.iter().find(|(k, _)| *k == "le").and_then(|(_, v)| v.parse::<f64>().ok());
         let numbers = all.map(|(_, s)| match s {
             Sample::Number(n) => *n,
-            Sample::Histogram { counts, .. } => counts.iter().sum::<u64>() as f64,
+            Sample::Histogram { bounds, counts, .. } => {
+                let up_to = le.map_or(counts.len(), |le| bounds.iter().filter(|b| **b <= le).count());
+                counts.iter().take(up_to).sum::<u64>() as f64
+            }
         });
         numbers.reduce(|a, b| a + b)
     }
@@ -192,17 +206,43 @@ impl Page {
                 self.sample(&mut out, &name, labels, sample);
             }
         }
-        let family = "btcdmon_build_info";
         let _ = writeln!(
             out,
-            "# HELP {family} The version of the sensor\n# TYPE {family} gauge\n{family}{{sensor=\"{}\",version=\"{}\"}} 1",
+            "# HELP {BUILD} {BUILD_HELP}\n# TYPE {BUILD} gauge\n{BUILD}{{sensor=\"{}\",version=\"{VERSION}\"}} 1",
             quoted(&self.sensor),
-            env!("CARGO_PKG_VERSION"),
         );
         if open_metrics {
             out.push_str("# EOF\n");
         }
         out
+    }
+
+    /// The page as Protocol Buffers, with native histograms.
+    pub fn render_protobuf(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        for (name, kind, help) in names() {
+            let Some(sets) = self.samples.get(&name) else { continue };
+            let mut family = MetricFamily::new(&name, kind, &help);
+            for (labels, sample) in sets {
+                let labels = self.pairs(labels.iter().map(|(k, v)| (*k, v.as_str())));
+                match sample {
+                    Sample::Number(n) => family.number(labels, *n),
+                    Sample::Histogram { bounds, counts, sum, native } => {
+                        family.histogram(labels, bounds, counts, *sum, native);
+                    }
+                }
+            }
+            all.push(family);
+        }
+        let mut build = MetricFamily::new(BUILD, "gauge", BUILD_HELP);
+        build.number(self.pairs([("version", VERSION)].into_iter()), 1.0);
+        all.push(build);
+        encode(&all)
+    }
+
+    fn pairs<'a>(&'a self, labels: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<LabelPair> {
+        let all = [("sensor", self.sensor.as_str())].into_iter().chain(labels);
+        all.filter(|(_, v)| !v.is_empty()).map(|(k, v)| label(k, v)).collect()
     }
 
     fn sample(&self, out: &mut String, name: &str, labels: &Labels, sample: &Sample) {
@@ -214,7 +254,7 @@ impl Page {
             Sample::Number(n) => {
                 let _ = writeln!(out, "{name}{{{set}}} {n}");
             }
-            Sample::Histogram { bounds, counts, sum } => {
+            Sample::Histogram { bounds, counts, sum, .. } => {
                 let mut total = 0;
                 for (i, n) in counts.iter().enumerate() {
                     total += n;

@@ -17,6 +17,9 @@ const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// OpenMetrics.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Protocol Buffers, each family behind its length.
+const PROTOBUF: &str = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+
 /// Nobody may listen there.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -89,10 +92,57 @@ impl Server {
 }
 
 async fn metrics(State(page): State<Arc<Mutex<Page>>>, headers: HeaderMap) -> impl IntoResponse {
-    let accepts = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let open = accepts.contains("application/openmetrics-text");
-    let text = page.lock().unwrap_or_else(PoisonError::into_inner).render(open);
-    ([(header::CONTENT_TYPE, if open { OPEN_METRICS } else { PLAIN })], text)
+    let format = format(headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default());
+    let page = page.lock().unwrap_or_else(PoisonError::into_inner);
+    let bytes = match format {
+        PROTOBUF => page.render_protobuf(),
+        format => page.render(format == OPEN_METRICS).into_bytes(),
+    };
+    ([(header::CONTENT_TYPE, format)], bytes)
+}
+
+/// The format that a scraper likes best of those that there are (RFC 9110 section 12.5.1).
+fn format(accept: &str) -> &'static str {
+    let mut best = (PLAIN, 0.0);
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let parameters: Vec<&str> = parts.collect();
+        let format = match kind {
+            "application/vnd.google.protobuf"
+                if parameters.contains(&"encoding=delimited")
+                    && parameters.contains(&"proto=io.prometheus.client.MetricFamily") =>
+            {
+                PROTOBUF
+            }
+            "application/openmetrics-text" => OPEN_METRICS,
+            "text/plain" | "text/*" | "*/*" => PLAIN,
+            _ => continue,
+        };
+        let weight = parameters.iter().find_map(|p| p.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+        if weight > best.1 {
+            best = (format, weight);
+        }
+    }
+    best.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_that_is_asked_for() {
+        let native = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        let usual = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        assert_eq!(format(native), PROTOBUF);
+        assert_eq!(format(&native.replace("delimited", "text")), OPEN_METRICS);
+        assert_eq!(format(&native.replace("encoding=delimited", "encoding=delimited;q=0.6")), OPEN_METRICS);
+        assert_eq!(format(usual), OPEN_METRICS);
+        for plain in ["", "*/*", "text/plain", "text/html,*/*;q=0.8", "image/png", "text/plain;q=x"] {
+            assert_eq!(format(plain), PLAIN, "{plain}");
+        }
+    }
 }
 
 async fn ready(State(page): State<Arc<Mutex<Page>>>) -> impl IntoResponse {
