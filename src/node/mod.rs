@@ -7,7 +7,8 @@
 //! Reading order: [`spec`] and [`watch`] (which end is the node), [`connection`],
 //! [`totals`] (sums and gauges of one node; `groups` of its peers, `answer`s to pings),
 //! [`ledger`] (what a node's messages add up to: [`mempool`], [`blocks`] with [`compact`], [`chain`],
-//! [`transactions`]), [`coins`] with [`outpoints`] (shared by all nodes), [`view`] (the entry point), [`output`], [`report`].
+//! [`transactions`]), [`encrypted`] (the same of inferred messages), [`exchange`] (announcements and pings),
+//! [`coins`] with [`outpoints`] (shared by all nodes), [`view`] (the entry point), [`output`], [`report`].
 
 pub mod addresses;
 mod answer;
@@ -16,6 +17,8 @@ pub mod chain;
 pub mod coins;
 pub mod compact;
 pub mod connection;
+pub mod encrypted;
+pub mod exchange;
 mod groups;
 pub mod key;
 mod learn;

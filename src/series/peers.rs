@@ -1,23 +1,23 @@
 //! `peers`: gauges each interval, and an event for each peer's `version`.
 
 use super::Kind::{Estimated, Exact, Inferred};
-use super::{Cadence, Column, Series, Type, Value, integer, tag};
+use super::{Cadence, Column, Series, Type, Value, integer, tag, text};
 use crate::message::version::Version;
 
 /// The description.
 pub const PEERS: Series = Series {
     name: "peers",
     cadence: Cadence::IntervalAndEvent,
-    help: "Open Bitcoin connections of the node, any transport; and one event for each version message it received.",
+    help: "Open Bitcoin connections of the node, any transport; and one event for each version message it received, and for each handshake on an encrypted connection (BIP 324), estimated.",
     columns: &COLUMNS,
 };
 
-const COLUMNS: [Column; 17] = [
+const COLUMNS: [Column; 20] = [
     tag("direction", Exact, "Events: inbound when the peer opened the connection, else outbound. Empty in gauges."),
     tag(
         "user_agent",
         Exact,
-        "Events: the peer's user agent, control characters escaped; `other` beyond 500 distinct ones a day. Empty in gauges.",
+        "Events: the peer's user agent, control characters escaped; `other` beyond 500 distinct ones a day; `encrypted` for the handshake of an encrypted connection. Empty in gauges.",
     ),
     integer(
         "total_connected",
@@ -76,7 +76,26 @@ const COLUMNS: [Column; 17] = [
         "us",
         "Longest time in the interval from a peer's ping to the node's pong, as the sensor saw both; absent without one.",
     ),
+    integer(
+        "handshakes_v2",
+        Estimated,
+        "connections",
+        "Open encrypted connections whose handshake is complete: the verack of both sides was inferred.",
+    ),
+    text(
+        "implementation",
+        Estimated,
+        "Events of encrypted connections: whose habits the peer's handshake has, `core` (it sends wtxidrelay) or `btcd`.",
+    ),
+    text(
+        "features",
+        Estimated,
+        "Events of encrypted connections: what the peer's messages so far ask for or offer, of sendtxrcncl, wtxidrelay, sendaddrv2, sendheaders, sendcmpct, feefilter. The point is written again when there are more.",
+    ),
 ];
+
+/// What stands for the user agent of an encrypted connection.
+pub const ENCRYPTED: &str = "encrypted";
 
 /// Gauges of one interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +110,8 @@ pub struct Gauges {
     pub spv: u32,
     /// On v1.
     pub readable: u32,
+    /// Encrypted, with a complete handshake.
+    pub handshakes_v2: u32,
 }
 
 /// Gauges of the node that are not sums over its connections.
@@ -117,6 +138,18 @@ pub fn gauges(g: &Gauges, beside: &Beside) -> Vec<Value> {
     values[13] = Value::from(beside.num_banned);
     values[15] = Value::from(beside.largest_group);
     values[16] = beside.answer_time.map_or(Value::Absent, |t| Value::Integer(t / 1000));
+    values[17] = Value::from(g.handshakes_v2);
+    values
+}
+
+/// The values of the event of a handshake on an encrypted connection.
+pub fn encrypted(direction: &str, implementation: Option<&str>, features: &str, connection: u64) -> Vec<Value> {
+    let mut values = vec![Value::Absent; COLUMNS.len()];
+    values[0] = Value::Text(direction.into());
+    values[1] = Value::Text(ENCRYPTED.into());
+    values[14] = Value::from(connection);
+    values[18] = implementation.map_or(Value::Absent, |i| Value::Text(i.into()));
+    values[19] = Value::Text(features.into());
     values
 }
 
