@@ -11,6 +11,7 @@ import traceback
 import net
 
 import agree
+import clock
 import config
 import faults
 import rights
@@ -18,7 +19,7 @@ import wrapped
 
 TESTS = {
     name.removeprefix("test_"): function
-    for module in (rights, config, faults, wrapped, agree)
+    for module in (rights, config, faults, clock, wrapped, agree)
     for name, function in vars(module).items() if name.startswith("test_")
 }
 
