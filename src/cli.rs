@@ -1,15 +1,18 @@
-//! The command line: `btcdmon live`, `replay`, `messages`, `query`, `series`, `doctor`, `config`.
+//! The command line: `btcdmon live`, `replay`, `messages`, `query`, `series`, `doctor`, `config`, `top`, `completions`, `man`.
 
 mod args;
 mod config;
 mod doctor;
 mod live;
 mod live_args;
+mod man;
 mod query;
 mod replay;
 mod series;
 mod settings;
 mod sink_args;
+mod top;
+mod view_args;
 mod web_args;
 
 use crate::config::{self as configuration, File};
@@ -35,6 +38,9 @@ pub fn main() -> ExitCode {
         Command::Series(args) => series::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Config(args) => config::run(args, &given),
+        Command::Top(args) => top::run(args),
+        Command::Completions(args) => man::completions(args, Cli::command()),
+        Command::Man(args) => man::man(args, Cli::command()),
     });
     match result {
         Ok(code) => code,

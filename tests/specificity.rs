@@ -45,7 +45,9 @@ impl Sensor {
     }
 
     fn count(&mut self) {
-        self.told += self.partition.handler.events().filter(|e| matches!(e.what, What::Estimate(_))).count();
+        let mut events = Vec::new();
+        self.partition.handler.take_events(&mut events);
+        self.told += events.iter().filter(|e| matches!(e.what, What::Estimate(_))).count();
     }
 
     fn frame(&mut self, frame: &Frame<'_>) {

@@ -2,6 +2,7 @@
 
 use super::live_args::{DoctorArgs, LiveArgs};
 use super::sink_args::SinkArgs;
+use super::view_args::{CompletionsArgs, ManArgs, TopArgs};
 use super::web_args::{Speed, WebArgs, speed};
 use crate::app::messages::Format;
 use crate::flow::Checksums;
@@ -34,6 +35,7 @@ Examples:
   btcdmon replay --store node.db captures/        a folder of rotated captures into a store
   btcdmon messages node.pcap -c tx,inv            each message, one JSON object a line
   btcdmon query --store node.db \"SELECT * FROM peers WHERE user_agent <> ''\"
+  btcdmon top                                     a running sensor on the terminal
   btcdmon series peers                            what a series and its columns mean
 
 Exit status: 0 done, 1 error or damaged input, 2 wrong usage, 130 interrupted twice.";
@@ -55,6 +57,12 @@ pub enum Command {
     Doctor(Box<DoctorArgs>),
     /// Show the configuration in force, or every option there is.
     Config(ConfigArgs),
+    /// Show a running sensor or a store on the terminal, as htop shows a machine.
+    Top(TopArgs),
+    /// Print what a shell needs to complete btcdmon's commands and options.
+    Completions(CompletionsArgs),
+    /// Print a manual page, or write all of them.
+    Man(ManArgs),
 }
 
 /// Whom to watch, and how closely.

@@ -5,13 +5,12 @@
 //! what can be done in the workers is done there.
 //!
 //! Reading order: [`spec`] and [`watch`] (which end is the node), [`connection`],
-//! [`totals`] (sums and gauges of one node; `groups` of its peers, `answer`s to pings),
+//! [`totals`] (sums and gauges of one node; `groups` of its peers),
 //! [`ledger`] (what a node's messages add up to: [`mempool`], [`blocks`] with [`compact`], [`chain`],
 //! [`transactions`]), [`encrypted`] (the same of inferred messages), [`exchange`] (announcements and pings),
 //! [`coins`] with [`outpoints`] (shared by all nodes), [`view`] (the entry point), [`output`], [`report`].
 
 pub mod addresses;
-mod answer;
 pub mod blocks;
 pub mod chain;
 pub mod coins;

@@ -1,6 +1,5 @@
 //! Sums and gauges of one watched node.
 
-use super::answer::Answers;
 use super::coins::Coins;
 use super::connection::Connection;
 use super::encrypted::{Encrypted, Sighting};
@@ -111,8 +110,6 @@ pub struct Node {
     pub gauges: Gauges,
     /// Inbound peers now, by network group.
     groups: Groups,
-    /// Pings that it has to answer.
-    pub answers: Answers,
     /// By transport.
     pub shares: [Share; 4],
     /// Messages whose payload did not decode, truncated ones, wrong checksums.
@@ -154,7 +151,6 @@ impl Node {
             encrypted: Encrypted::default(),
             gauges: Gauges::default(),
             groups: Groups::default(),
-            answers: Answers::default(),
             shares: Default::default(),
             faulty: 0,
             ledger: Ledger::new(Key::fixed(SEED)),
@@ -361,12 +357,7 @@ impl Node {
         let mempool = self.ledger.mempool_gauges();
         out.push(self.point(id::MEMPOOL, time, mempool::gauges(&mempool)));
         let (num_addrs, num_banned) = self.ledger.gossip(time);
-        let beside = peers::Beside {
-            num_addrs,
-            num_banned,
-            largest_group: self.groups.largest(),
-            answer_time: self.answers.take_slowest(),
-        };
+        let beside = peers::Beside { num_addrs, num_banned, largest_group: self.groups.largest() };
         out.push(self.point(id::PEERS, time, peers::gauges(&self.gauges, &beside)));
         let coverage = self.ledger.transactions.take_coverage();
         out.push(self.point(id::TX_FEE_COVERAGE, time, coverage));

@@ -339,7 +339,6 @@ impl View {
             // The node answers no second version, and reads no message that is damaged.
             if valid && (version.is_some() || message.command != Command::VERSION) {
                 node.read(&Incoming { at, connection: id, peer, side, direction, network, message }, &mut self.coins);
-                node.answers.message(id, direction, message, at.time);
             }
             node.points.drain(..).for_each(|p| out.point(p));
             out.message(&SeenMessage { at, connection: id, node: &node.name, peer, direction, network, message });

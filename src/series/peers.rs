@@ -12,7 +12,7 @@ pub const PEERS: Series = Series {
     columns: &COLUMNS,
 };
 
-const COLUMNS: [Column; 20] = [
+const COLUMNS: [Column; 19] = [
     tag("direction", Exact, "Events: inbound when the peer opened the connection, else outbound. Empty in gauges."),
     tag(
         "user_agent",
@@ -71,12 +71,6 @@ const COLUMNS: [Column; 20] = [
         "Of the inbound connections, those from the network group that most come from: IPv4 /16, IPv6 /32. This host itself, where onion peers come from, is no group.",
     ),
     integer(
-        "answer_time",
-        Exact,
-        "us",
-        "Longest time in the interval from a peer's ping to the node's pong, as the sensor saw both; absent without one.",
-    ),
-    integer(
         "handshakes_v2",
         Estimated,
         "connections",
@@ -123,8 +117,6 @@ pub struct Beside {
     pub num_banned: u64,
     /// Inbound connections of the largest network group.
     pub largest_group: u64,
-    /// Longest time to a pong, ns.
-    pub answer_time: Option<i64>,
 }
 
 /// A gauge point's values.
@@ -137,8 +129,7 @@ pub fn gauges(g: &Gauges, beside: &Beside) -> Vec<Value> {
     values[12] = Value::from(beside.num_addrs);
     values[13] = Value::from(beside.num_banned);
     values[15] = Value::from(beside.largest_group);
-    values[16] = beside.answer_time.map_or(Value::Absent, |t| Value::Integer(t / 1000));
-    values[17] = Value::from(g.handshakes_v2);
+    values[16] = Value::from(g.handshakes_v2);
     values
 }
 
@@ -148,8 +139,8 @@ pub fn encrypted(direction: &str, implementation: Option<&str>, features: &str, 
     values[0] = Value::Text(direction.into());
     values[1] = Value::Text(ENCRYPTED.into());
     values[14] = Value::from(connection);
-    values[18] = implementation.map_or(Value::Absent, |i| Value::Text(i.into()));
-    values[19] = Value::Text(features.into());
+    values[17] = implementation.map_or(Value::Absent, |i| Value::Text(i.into()));
+    values[18] = Value::Text(features.into());
     values
 }
 

@@ -11,6 +11,7 @@ import traceback
 import net
 
 import agree
+import clock
 import config
 import faults
 import page
@@ -20,7 +21,7 @@ import wrapped
 
 TESTS = {
     name.removeprefix("test_"): function
-    for module in (rights, config, faults, sinks, wrapped, agree, page)
+    for module in (rights, config, faults, clock, sinks, wrapped, agree, page)
     for name, function in vars(module).items() if name.startswith("test_")
 }
 

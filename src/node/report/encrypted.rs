@@ -26,7 +26,7 @@ impl EncryptedReport {
     pub(super) fn new(n: &Node) -> Self {
         let t = &n.encrypted.totals;
         Self {
-            handshakes: n.gauges.handshakes_v2,
+            handshakes: n.gauges.handshakes_v2.into(),
             transactions: t.transactions,
             tx_bytes: t.tx_bytes,
             blocks: t.blocks.clone(),

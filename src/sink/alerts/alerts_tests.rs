@@ -102,7 +102,9 @@ fn answers_to_pings() {
     let answers = |slow: fn(i64) -> bool| {
         posted(40, |m| {
             let time = if slow(m) { 5_000_000 } else { 100_000 };
-            vec![point(id::PEERS, m * 60, &[("answer_time", V::Integer(time))])]
+            let tags = [("transport", V::Text("v1".into())), ("direction", V::Text("recv".into()))];
+            let set: Vec<_> = tags.into_iter().chain([("rtt_max", V::Integer(time))]).collect();
+            vec![point(id::PING, m * 60, &set)]
         })
     };
     assert_eq!(answers(|m| m > 10), told(&[("firing", "BitcoinSlowAnswers")]));

@@ -24,7 +24,7 @@ const FIGURES: &[Figure] = &[
     ("addr", "btcdmon_messages_total", &[("direction", "recv"), ("command", "addr")]),
     ("addrv2", "btcdmon_messages_total", &[("direction", "recv"), ("command", "addrv2")]),
     ("fallback", "btcdmon_blocks_processed_total", &[("via", "block fallback")]),
-    ("answer", "btcdmon_peers_answer_time_seconds", &[]),
+    ("answer", "btcdmon_ping_rtt_max_seconds", &[("transport", "v1"), ("direction", "recv")]),
     ("processed", "btcdmon_block_process_seconds", &[]),
     ("processed_5s", "btcdmon_block_process_seconds", &[("le", "5")]),
     ("min_fee", "btcdmon_mempool_min_fee_rate_satoshis_per_kvbyte", &[]),
