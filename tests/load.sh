@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # How fast may packets come before one is lost? Transaction relay by tcpreplay through a veth pair at rising rates, the
-# sensor and `tcpdump -w /dev/null` on the same interface: tests/load.sh PROGRAM [SECONDS]
+# sensor and `tcpdump -w /dev/null` on the same interface: tests/load.sh PROGRAM [SECONDS [LOOKERS]]
+# With LOOKERS so many streams of events are open, and statements that read everything run all the time.
 # Fails when the sensor loses packets at a rate at which tcpdump loses none. Root; about two minutes.
 set -euo pipefail
-program=$(readlink -f "$1") seconds=${2:-8}
+program=$(readlink -f "$1") seconds=${2:-8} lookers=${3:-0}
 [ "$(id -u)" = 0 ] || { echo "SKIPPED: needs root (network namespaces)" >&2; exit 3; }
 cd "$(dirname "$0")/.."
 work=$(mktemp -d); chmod 755 "$work"
@@ -21,17 +22,31 @@ for ns in a b; do ip netns add "btcdmon-load-$ns"; done
 ip -n btcdmon-load-a link add e0 type veth peer name e0 netns btcdmon-load-b
 for ns in a b; do ip -n "btcdmon-load-$ns" link set e0 up; done
 a=(ip netns exec btcdmon-load-a) b=(ip netns exec btcdmon-load-b)
+ip -n btcdmon-load-b link set lo up
 mkdir "$work/store"; chown nobody "$work/store"
+
+web=http://127.0.0.1:8399/api/v1
+# Statements that no time limit but their own ends, two at a time, as long as the sensor runs.
+ask() { while "${b[@]}" curl -sfG -o /dev/null "$web/config"; do
+  "${b[@]}" curl -sG -o "$work/answer" "$web/query" --data-urlencode 'sql=SELECT count(*) FROM tx a, tx b, tx c WHERE a.vsize + b.vsize < c.vsize'
+done; }
+look() {
+  [ "$lookers" -gt 0 ] || return 0
+  for _ in $(seq "$lookers"); do "${b[@]}" curl -sN -o /dev/null "$web/events" & done
+  ask & ask &
+  sleep 1
+}
 
 echo "$(nproc) cores, kernel $(uname -r), $(tcpreplay --version 2>&1 | sed -n 's/^tcpreplay version: \([^ ]*\).*/tcpreplay \1/p'); rings of 64 MiB; store with intervals of 10 s"
 printf '%12s %12s %12s %12s %14s %14s %10s\n' "asked Mbit/s" "sent Mbit/s" "packets/s" "packets" "tcpdump lost" "sensor lost" "sensor CPU"
 status=0
-for rate in 100 200 400 800 1600 3200 top; do
+for rate in ${LOAD_RATES:-100 200 400 800 1600 3200 top}; do
   [ "$rate" = top ] && speed=--topspeed || speed=--mbps=$rate
-  "${b[@]}" "$program" live -i e0 --json --quiet --node 192.0.2.7,2001:db8::7 --store "$work/store/x.db" >"$work/sensor" 2>"$work/sensor.err" & sensor=$!
+  "${b[@]}" "$program" live -i e0 --json --quiet --node "${LOAD_NODE:-192.0.2.7,2001:db8::7}" --store "$work/store/x.db" >"$work/sensor" 2>"$work/sensor.err" & sensor=$!
   "${b[@]}" tcpdump -i e0 -n -s 0 -B 65536 -w /dev/null tcp >/dev/null 2>"$work/tcpdump" & tcpdump=$!
   sleep 2
-  "${a[@]}" tcpreplay -q -K -i e0 $speed --duration "$seconds" "$capture" >"$work/tcpreplay" 2>&1 || { cat "$work/tcpreplay"; exit 1; }
+  look
+  "${a[@]}" tcpreplay -q -K -i e0 $speed --loop 100000 --duration "$seconds" "$capture" >"$work/tcpreplay" 2>&1 || { cat "$work/tcpreplay"; exit 1; }
   sleep 1
   lasted=$(awk '/^Actual:/ { print $(NF - 1) }' "$work/tcpreplay")
   used=$(awk '{ print ($14 + $15) / 100 }' "/proc/$sensor/stat")

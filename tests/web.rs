@@ -1,7 +1,7 @@
 //! The dashboard's server end to end: its numbers are those of the store and of the summary, and nobody gets more out
 //! of it than he may.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::float_cmp, reason = "tests")]
 
 #[path = "web/client.rs"]
 mod client;
@@ -78,13 +78,16 @@ fn snapshots_are_the_summary() {
         // The table of peers has each connection, and all their messages.
         let peers = sensor.json("/api/v1/peers?closed=true");
         let peers = peers["peers"].as_array().unwrap();
-        let listed: BTreeMap<&str, (&Value, &Value)> = (node["connections"].as_array().unwrap().iter())
-            .map(|c| (c["peer"].as_str().unwrap(), (&c["bytes_recv"], &c["bytes_sent"])))
+        let listed: BTreeMap<(&str, i64), (&Value, &Value)> = (node["connections"].as_array().unwrap().iter())
+            .map(|c| {
+                let key = (c["peer"].as_str().unwrap(), c["since"].as_i64().unwrap() / 1000);
+                (key, (&c["bytes_recv"], &c["bytes_sent"]))
+            })
             .collect();
         assert_eq!(peers.len(), node["connections"].as_array().unwrap().len(), "{name}");
         let mut sums: BTreeMap<(bool, String), u64> = BTreeMap::new();
         for p in peers {
-            let (recv, sent) = listed[p["address"].as_str().unwrap()];
+            let (recv, sent) = listed[&(p["address"].as_str().unwrap(), p["since"].as_i64().unwrap())];
             assert_eq!((&p["bytes_recv"], &p["bytes_sent"]), (recv, sent), "{name}: {p}");
             for (is_sent, direction) in [(false, "recv"), (true, "sent")] {
                 for (command, n) in p["messages"][direction].as_object().unwrap() {
@@ -118,24 +121,33 @@ fn history_is_the_store() {
         let name = series["name"].as_str().unwrap();
         for (agg, function) in [("max", "max"), ("min", "min"), ("sum", "sum"), ("count", "count")] {
             let answer = sensor.json(&format!("/api/v1/series/{name}?points=1&agg={agg}"));
-            for line in answer["lines"].as_array().unwrap() {
-                let column = line["column"].as_str().unwrap();
-                let rows = sensor.sql(&format!("SELECT {function}(\"{column}\") FROM {name}"));
-                assert_eq!(number(&line["values"][0]), number(&rows[0][0]), "{name}.{column} {agg}");
+            let lines = answer["lines"].as_array().unwrap();
+            let column = |line: &Value| format!("{function}(\"{}\")", line["column"].as_str().unwrap());
+            let columns: Vec<String> = lines.iter().map(column).collect();
+            let rows = sensor.sql(&format!("SELECT {} FROM {name}", columns.join(", ")));
+            for (line, expected) in lines.iter().zip(&rows[0]) {
+                assert_eq!(number(&line["values"][0]), number(expected), "{name} {line} {agg}");
             }
         }
     }
-    // One point a bucket: rates are the differences, by the time between.
+    // Rates are the differences from bucket to bucket, by the time between; a counter begins at 0.
     let rows = sensor.sql("SELECT time, bytes_recv FROM bandwidth ORDER BY time");
     let answer = sensor.json("/api/v1/series/bandwidth?columns=bytes_recv");
     let values = answer["lines"][0]["values"].as_array().unwrap();
-    let values: Vec<&Value> = values.iter().filter(|v| !v.is_null()).collect();
-    assert_eq!((values.len(), &answer["lines"][0]["agg"]), (rows.len(), &json!("rate")));
-    assert_eq!(number(values[0]), number(&rows[0][1]) / 10.0, "a counter begins at 0");
-    for (pair, rate) in rows.windows(2).zip(&values[1..]) {
-        let seconds = (pair[1][0].as_i64().unwrap() - pair[0][0].as_i64().unwrap()) as f64 / 1e9;
-        let expected = (number(&pair[1][1]) - number(&pair[0][1])) / seconds;
+    assert_eq!(answer["lines"][0]["agg"], "rate");
+    let step = answer["step"].as_i64().unwrap();
+    let mut before = (rows[0][0].as_i64().unwrap() - 10_000_000_000, 0.0);
+    for (bucket, rate) in answer["time"].as_array().unwrap().iter().zip(values) {
+        let bucket = bucket.as_i64().unwrap();
+        let mut inside = rows.iter().filter(|r| (r[0].as_i64().unwrap() / 1000 - bucket).div_euclid(step) == 0);
+        let Some(last) = inside.next_back() else {
+            assert!(rate.is_null());
+            continue;
+        };
+        let now = (last[0].as_i64().unwrap(), number(&last[1]));
+        let expected = (now.1 - before.1) / ((now.0 - before.0) as f64 / 1e9);
         assert!((number(rate) - expected).abs() < 1e-6, "{rate} {expected}");
+        before = now;
     }
     // By tag, with a condition, a percentile.
     let answer = sensor.json("/api/v1/series/tx_outputs?columns=value&agg=sum&points=1&by=script_type");

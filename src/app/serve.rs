@@ -8,7 +8,7 @@ use crate::sink::SinkConfig;
 use crate::sink::rollup::Retention;
 use crate::time::Timestamp;
 use crate::web::watcher::Capture;
-use crate::web::{Access, Config, Door, Mode, Server, Watcher, assets};
+use crate::web::{Access, Config, Door, Mode, Server, Watcher, WebError, assets};
 use anyhow::Result;
 use std::net::SocketAddr;
 
@@ -24,18 +24,19 @@ pub struct Web {
     pub access: Box<dyn Fn(SocketAddr) -> Result<Access>>,
 }
 
-/// Opens the port. A capture does not fail for want of it.
-pub fn open(web: Option<&Web>) -> Option<Door> {
-    let door = Door::open(web?.listen);
-    door.map_err(|e| log::warn(&e.to_string().replace('\n', "; "))).ok()
+/// Opens the port.
+pub fn open(web: Option<&Web>) -> Option<Result<Door, WebError>> {
+    web.map(|w| Door::open(w.listen))
 }
 
-/// Starts the server behind it.
+/// Starts the server behind it. A capture does not fail for want of a port.
 ///
 /// # Errors
 /// It would be open to all.
-pub fn start(job: &Job, door: Option<Door>) -> Result<Option<(Server, Watcher)>> {
+pub fn start(job: &Job, door: Option<Result<Door, WebError>>) -> Result<Option<(Server, Watcher)>> {
+    let warn = |e: &WebError| log::warn(&e.to_string().replace('\n', "; "));
     let (Some(web), Some(door)) = (&job.web, door) else { return Ok(None) };
+    let Ok(door) = door.inspect_err(warn) else { return Ok(None) };
     let store = job.sinks.iter().find_map(|s| match s {
         SinkConfig::Store { path, .. } => Some(path.clone()),
         _ => None,
@@ -50,8 +51,7 @@ pub fn start(job: &Job, door: Option<Door>) -> Result<Option<(Server, Watcher)>>
         max_connections: web.max_connections,
         access: (web.access)(door.address())?,
     };
-    let started = Server::start(door, config).map_err(|e| log::warn(&e.to_string()));
-    let Ok((server, watcher)) = started else { return Ok(None) };
+    let Ok((server, watcher)) = Server::start(door, config).inspect_err(warn) else { return Ok(None) };
     if !job.quiet {
         let page = if assets::has_page() { "" } else { " (built without its pages: only the API)" };
         log::info(&format!("the dashboard is at http://{}/{page}", server.address()));

@@ -102,7 +102,8 @@ async fn admit(shared: &Arc<Shared>, client: std::net::SocketAddr, request: &Par
     if is_api(request.uri.path()) && (site == "cross-site" || site == "same-site") {
         return Err(ApiError::forbidden("pages of other sites may not ask here").into_response());
     }
-    if access.is_open() || is_known(shared, client, request).await? {
+    let part = login::PARTS.contains(&request.uri.path());
+    if access.is_open() || part || is_known(shared, client, request).await? {
         return Ok(());
     }
     Err(refused(access, request))

@@ -6,9 +6,12 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-/// The form. It needs no style: the policy forbids any that stands in the page.
+/// What the form needs of the pages, if there are any; it tells nothing.
+pub const PARTS: [&str; 2] = ["/login.css", "/icon.svg"];
+
+/// The form. Its style is a file: the policy forbids any that stands in the page.
 const FORM: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
-<title>btcdmon</title><h1>btcdmon</h1><form method=get action='/'><p><label for=token>Token of this sensor</label>\
+<title>btcdmon</title><link rel=stylesheet href='/login.css'><link rel=icon href='/icon.svg'><h1>btcdmon</h1><form method=get action='/'><p><label for=token>Token of this sensor</label>\
 <p><input id=token name=token type=password autocomplete=current-password required autofocus> <button>Open</button></form>";
 
 /// The page with the form.

@@ -2,6 +2,7 @@
 
 use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -9,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// Longest wait for what should come, a slow machine included.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program of its own; ends with the test.
 pub struct Sensor {
@@ -94,10 +95,10 @@ impl Sensor {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
         if !headers.iter().any(|(name, _)| *name == "Host") {
-            head += &format!("Host: {}\r\n", self.address);
+            let _ = write!(head, "Host: {}\r\n", self.address);
         }
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
         stream
@@ -135,7 +136,7 @@ impl Events {
         loop {
             let line = self.line();
             if let Some(n) = line.strip_prefix("event: ") {
-                name = n.to_owned();
+                n.clone_into(&mut name);
             } else if let Some(data) = line.strip_prefix("data: ") {
                 return (name, serde_json::from_str(data).unwrap());
             }
@@ -205,7 +206,7 @@ impl Sensor {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let one = format!("HEAD /api/v1/config HTTP/1.1\r\nHost: {}\r\n", self.address);
         let mut all = format!("{one}\r\n").repeat(n - 1);
-        all += &format!("{one}Connection: close\r\n\r\n");
+        let _ = write!(all, "{one}Connection: close\r\n\r\n");
         let mut write = stream.try_clone().unwrap();
         let writer = std::thread::spawn(move || write.write_all(all.as_bytes()));
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! The API keeps what its OpenAPI document says: schemathesis asks, with its usual checks.
+//! The API keeps what its `OpenAPI` document says: schemathesis asks, with its usual checks.
 
 use super::capture;
 use super::client::Sensor;
