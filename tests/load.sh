@@ -42,11 +42,11 @@ printf '%12s %12s %12s %12s %14s %14s %10s\n' "asked Mbit/s" "sent Mbit/s" "pack
 status=0
 for rate in ${LOAD_RATES:-100 200 400 800 1600 3200 top}; do
   [ "$rate" = top ] && speed=--topspeed || speed=--mbps=$rate
-  "${b[@]}" "$program" live -i e0 --json --quiet --node 192.0.2.7,2001:db8::7 --store "$work/store/x.db" >"$work/sensor" 2>"$work/sensor.err" & sensor=$!
+  "${b[@]}" "$program" live -i e0 --json --quiet --node "${LOAD_NODE:-192.0.2.7,2001:db8::7}" --store "$work/store/x.db" >"$work/sensor" 2>"$work/sensor.err" & sensor=$!
   "${b[@]}" tcpdump -i e0 -n -s 0 -B 65536 -w /dev/null tcp >/dev/null 2>"$work/tcpdump" & tcpdump=$!
   sleep 2
   look
-  "${a[@]}" tcpreplay -q -K -i e0 $speed --duration "$seconds" "$capture" >"$work/tcpreplay" 2>&1 || { cat "$work/tcpreplay"; exit 1; }
+  "${a[@]}" tcpreplay -q -K -i e0 $speed --loop 100000 --duration "$seconds" "$capture" >"$work/tcpreplay" 2>&1 || { cat "$work/tcpreplay"; exit 1; }
   sleep 1
   lasted=$(awk '/^Actual:/ { print $(NF - 1) }' "$work/tcpreplay")
   used=$(awk '{ print ($14 + $15) / 100 }' "/proc/$sensor/stat")

@@ -7,7 +7,7 @@ use crate::sink::rows::{Cell, RowSink};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -103,6 +103,15 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// A reader of the store at `path`, with its limits from now on.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn open(path: &Path, now: Timestamp) -> Result<Self, ApiError> {
+        let store = StoreReader::open_bounded(path, now)?;
+        Ok(Self { store, until: Instant::now() + TIME, memory: resident() })
+    }
+
     /// Runs one statement, of `rows` rows at most.
     ///
     /// # Errors
@@ -161,9 +170,7 @@ impl Db {
         };
         let done = tokio::task::spawn_blocking(move || {
             let _held = (waits, turn);
-            let store = StoreReader::open_bounded(&path, now)?;
-            let mut reader = Reader { store, until: Instant::now() + TIME, memory: resident() };
-            work(&mut reader)
+            work(&mut Reader::open(&path, now)?)
         });
         done.await.unwrap_or_else(|_| Err(busy()))
     }

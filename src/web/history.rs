@@ -291,3 +291,7 @@ fn as_csv(answer: &Value) -> Response {
         .collect();
     Reply::csv(&columns, &rows)
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

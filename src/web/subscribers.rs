@@ -180,3 +180,53 @@ fn event(object: &Map<String, Value>, bytes: u64, fields: bool) -> String {
     }
     Value::Object(o).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn wanted_messages() {
+        let peer = "192.0.2.1:8333".parse().unwrap();
+        let takes = |w: &Wanted| w.takes("home", peer, Direction::Recv, "tx");
+        let all = Wanted::default();
+        assert!(takes(&all));
+        for peer in ["192.0.2.1", "192.0.2.1:8333"] {
+            assert!(takes(&Wanted { peer: Some(peer.to_owned()), ..all.clone() }));
+        }
+        assert!(takes(&Wanted { commands: vec!["inv".to_owned(), "tx".to_owned()], ..all.clone() }));
+        assert!(!takes(&Wanted { commands: vec!["inv".to_owned()], ..all.clone() }));
+        assert!(!takes(&Wanted { peer: Some("192.0.2.1:1".to_owned()), ..all.clone() }));
+        assert!(!takes(&Wanted { node: Some("away".to_owned()), ..all.clone() }));
+        assert!(!takes(&Wanted { direction: Some(Direction::Sent), ..all }));
+    }
+
+    #[test]
+    fn slow_ones_lose_and_are_told() {
+        let all = Subscribers::default();
+        let (mut messages, skipped) = all.add(Wanted { fields: true, ..Wanted::default() });
+        let mut serving = Serving::default();
+        serving.update(&all);
+        let peer = "192.0.2.1:8333".parse().unwrap();
+        let object =
+            json!({"time": 1_234_567, "node": "home", "peer": "p", "command": "tx", "connection": 7, "txid": "ab"});
+        let object = object.as_object().cloned().unwrap();
+        for _ in 0..RATE + 5 {
+            serving.pass("home", peer, Direction::Recv, "tx", &|| (object.clone(), 99));
+        }
+        let first: Value = serde_json::from_str(&messages.try_recv().unwrap()).unwrap();
+        let expected = json!({"time": 1234, "node": "home", "peer": "p", "command": "tx", "peer_id": "7",
+            "estimated": false, "bytes": 99, "fields": {"txid": "ab"}});
+        assert_eq!(first, expected);
+        let mut got = 1;
+        while messages.try_recv().is_ok() {
+            got += 1;
+        }
+        // A machine that is slow enough begins another second meanwhile.
+        assert_eq!(got + skipped.load(Ordering::Relaxed), u64::from(RATE) + 5);
+        drop(messages);
+        serving.tidy();
+        assert!(serving.list.is_empty() && all.list().is_empty());
+    }
+}

@@ -37,6 +37,9 @@ export function use<T>(s: Store<T>): T {
   return value;
 }
 
+/** A change settles for so long, ms: what is told of at once is in the server's tables a moment later. */
+const SETTLE_MS = 150;
+
 /** The value, but changed at most once in so many milliseconds: a node that downloads the chain tells of hundreds of blocks a second. */
 export function useCalm<T>(value: T, ms: number): T {
   const [calm, set] = useState(value);
@@ -47,7 +50,7 @@ export function useCalm<T>(value: T, ms: number): T {
         last.current = Date.now();
         set(value);
       },
-      Math.max(0, last.current + ms - Date.now()),
+      Math.max(SETTLE_MS, last.current + ms - Date.now()),
     );
     return () => clearTimeout(timer);
   }, [value]);
