@@ -1,8 +1,14 @@
 //! One connection as the node stage knows it.
 
+use super::encrypted::handshake::Handshake;
 use super::watch::Attribution;
 use crate::flow::{Conversation, DirectionStats, Side};
+use crate::message::body::Body;
+use crate::message::command::Command;
+use crate::message::event::Message;
 use crate::message::transport::Transport;
+use crate::message::v2::Estimate;
+use crate::message::v2::kind::Kind;
 use crate::message::version::Version;
 use crate::series::peers::Gauges;
 use crate::time::Timestamp;
@@ -44,6 +50,10 @@ pub struct Connection {
     pub stats: [DirectionStats; 2],
     /// Bytes that inferred messages explain, by sender.
     pub explained: [u64; 2],
+    /// Its handshake, when it is encrypted.
+    pub handshake: Handshake,
+    /// The newest `ping` without an answer, by sender, and its nonce when it can be read.
+    pings: [Option<(Timestamp, Option<u64>)>; 2],
     /// By sender.
     pub said: [Said; 2],
     /// It is Bitcoin and touches no watched node: counted.
@@ -69,6 +79,8 @@ impl Connection {
             ended: None,
             stats: Default::default(),
             explained: [0; 2],
+            handshake: Handshake::default(),
+            pings: [None; 2],
             said: Default::default(),
             is_unattributed: false,
             nodes: [None; 2],
@@ -94,6 +106,39 @@ impl Connection {
         *said = Said { version: true, services: v.services, relay: v.wants_transactions(), filters: said.filters };
     }
 
+    /// Notes a `ping`; of a `pong` that answers one tells how long that took, µs.
+    pub fn round_trip(&mut self, m: &Message, at: Timestamp) -> Option<u64> {
+        let nonce = match m.body {
+            Ok(Body::Nonce(nonce)) => nonce,
+            _ => return None,
+        };
+        match m.command {
+            Command::PING => self.ping(m.side, nonce, at),
+            Command::PONG => self.pong(m.side, nonce, at),
+            _ => None,
+        }
+    }
+
+    /// The same of an inferred message: its nonce is not known.
+    pub fn estimated_round_trip(&mut self, e: &Estimate) -> Option<u64> {
+        match e.kind {
+            Kind::Ping => self.ping(e.side, None, e.time),
+            Kind::Pong => self.pong(e.side, None, e.time),
+            _ => None,
+        }
+    }
+
+    fn ping(&mut self, side: Side, nonce: Option<u64>, at: Timestamp) -> Option<u64> {
+        self.pings[side as usize] = Some((at, nonce));
+        None
+    }
+
+    fn pong(&mut self, side: Side, nonce: Option<u64>, at: Timestamp) -> Option<u64> {
+        let asked = &mut self.pings[side.other() as usize];
+        let (since, _) = asked.take_if(|(_, asked)| *asked == nonce)?;
+        u64::try_from(at.since(since) / 1000).ok()
+    }
+
     /// What it adds to the gauges of a node on `side`.
     pub fn gauges(&self, side: Side) -> Gauges {
         if !self.open || !self.is_bitcoin() {
@@ -108,6 +153,7 @@ impl Connection {
             fullnode: u32::from(full),
             spv: u32::from(spv),
             readable: u32::from(matches!(self.transport, Transport::V1(_))),
+            handshakes_v2: u32::from(self.transport == Transport::V2 && self.handshake.complete.is_some()),
         }
     }
 }

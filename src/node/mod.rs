@@ -7,7 +7,8 @@
 //! Reading order: [`spec`] and [`watch`] (which end is the node), [`connection`],
 //! [`totals`] (sums and gauges of one node),
 //! [`ledger`] (what a node's messages add up to: [`mempool`], [`blocks`] with [`compact`], [`chain`],
-//! [`transactions`]), [`coins`] with [`outpoints`] (shared by all nodes), [`view`] (the entry point), [`output`], [`report`].
+//! [`transactions`]), [`encrypted`] (the same of inferred messages), [`exchange`] (announcements and pings),
+//! [`coins`] with [`outpoints`] (shared by all nodes), [`view`] (the entry point), [`output`], [`report`].
 
 pub mod addresses;
 pub mod blocks;
@@ -15,6 +16,8 @@ pub mod chain;
 pub mod coins;
 pub mod compact;
 pub mod connection;
+pub mod encrypted;
+pub mod exchange;
 pub mod key;
 mod learn;
 pub mod ledger;

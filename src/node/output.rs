@@ -25,6 +25,15 @@ impl Direction {
             Self::Sent => "sent",
         }
     }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Recv => Self::Sent,
+            Self::Sent => Self::Recv,
+        }
+    }
 }
 
 /// A message as a watched node saw it.

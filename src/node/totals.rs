@@ -2,14 +2,19 @@
 
 use super::coins::Coins;
 use super::connection::Connection;
+use super::encrypted::{Encrypted, Sighting};
+use super::exchange::Exchanges;
 use super::key::Key;
 use super::ledger::{Incoming, Ledger, Pen};
 use super::output::Direction;
 use super::report::{ConnectionReport, LISTED, largest};
 use crate::flow::{DirectionStats, Side};
+use crate::message::body::Body;
 use crate::message::command::COMMANDS;
+use crate::message::event::Message;
 use crate::message::network::Network;
 use crate::message::transport::Transport;
+use crate::message::v2::kind::Kind;
 use crate::message::version::Version;
 use crate::series::msg::PerCommand;
 use crate::series::peers::Gauges;
@@ -95,6 +100,10 @@ pub struct Node {
     /// Inferred messages of encrypted connections, likewise.
     pub estimates: [Messages; 2],
     interval_estimates: [Messages; 2],
+    /// Announcements, requests, pings.
+    pub exchanges: Exchanges,
+    /// What the inferred messages add up to.
+    pub encrypted: Encrypted,
     /// Gauges now.
     pub gauges: Gauges,
     /// By transport.
@@ -134,6 +143,8 @@ impl Node {
             interval: Default::default(),
             estimates: Default::default(),
             interval_estimates: Default::default(),
+            exchanges: Exchanges::default(),
+            encrypted: Encrypted::default(),
             gauges: Gauges::default(),
             shares: Default::default(),
             faulty: 0,
@@ -178,6 +189,7 @@ impl Node {
         g.fullnode = g.fullnode + after.fullnode - before.fullnode;
         g.spv = g.spv + after.spv - before.spv;
         g.readable = g.readable + after.readable - before.readable;
+        g.handshakes_v2 = g.handshakes_v2 + after.handshakes_v2 - before.handshakes_v2;
     }
 
     /// Keeps what there is to say of a connection that will be forgotten, if it is among the largest.
@@ -209,6 +221,34 @@ impl Node {
         self.interval_estimates[direction as usize].add(command, bytes);
     }
 
+    /// What a message shows in the clear may be recognised on encrypted connections, when there are some.
+    pub fn clear(&mut self, direction: Direction, m: &Message, at: Timestamp) {
+        if self.shares[1].connections == 0 {
+            return;
+        }
+        let (kind, id) = match &m.body {
+            Ok(Body::Tx(tx)) => (Kind::Tx, &tx.txid),
+            Ok(Body::Block(block)) => (Kind::Block, &block.hash),
+            Ok(Body::CompactBlock(block)) => (Kind::CmpctBlock, &block.hash),
+            _ => return,
+        };
+        self.encrypted.clear(kind, m.payload_bytes, id, at, direction);
+    }
+
+    /// Takes an inferred message.
+    pub fn sighting(&mut self, s: Sighting) {
+        let (encrypted, mut pen) = self.estimate_pen();
+        encrypted.note(s, &mut pen);
+    }
+
+    /// The point of a handshake on an encrypted connection, at `time` or, for the first time, a free one near it.
+    pub fn handshake_point(&mut self, time: Result<Timestamp, Timestamp>, values: impl FnOnce() -> Vec<Value>) -> Timestamp {
+        let (encrypted, mut pen) = self.estimate_pen();
+        let time = time.unwrap_or_else(|near| encrypted.stamp_handshake(near));
+        pen.write(id::PEERS, time, values);
+        time
+    }
+
     /// The point of a peer's `version`.
     pub fn version_point(&mut self, time: Timestamp, inbound: bool, version: &Version, connection: u64) {
         let day = time.floor(DAY).nanos();
@@ -238,6 +278,11 @@ impl Node {
         (ledger, Pen { node: name, last: last_event, points, wanted: *wanted })
     }
 
+    fn estimate_pen(&mut self) -> (&mut Encrypted, Pen<'_>) {
+        let Self { encrypted, name, last_event, points, wanted, .. } = self;
+        (encrypted, Pen { node: name, last: last_event, points, wanted: *wanted })
+    }
+
     /// Reads a whole message with a right checksum.
     pub fn read(&mut self, m: &Incoming<'_>, coins: &mut Coins) {
         let (ledger, mut pen) = self.pen();
@@ -248,12 +293,16 @@ impl Node {
     pub fn tick(&mut self, time: Timestamp) {
         let (ledger, mut pen) = self.pen();
         ledger.tick(time, &mut pen);
+        let (encrypted, mut pen) = self.estimate_pen();
+        encrypted.tick(time, &mut pen);
     }
 
     /// The capture ends.
     pub fn finish(&mut self) {
         let (ledger, mut pen) = self.pen();
         ledger.finish(&mut pen);
+        let (encrypted, mut pen) = self.estimate_pen();
+        encrypted.finish(&mut pen);
     }
 
     fn point(&self, series: usize, time: Timestamp, values: Vec<Value>) -> Point {
@@ -287,6 +336,9 @@ impl Node {
         for (total, messages) in self.estimates.iter_mut().zip(&estimates) {
             total.merge(messages);
         }
+        let mut exchanged = Vec::new();
+        self.exchanges.close(self.shares[1].seen > 0, |series, values| exchanged.push((series, values)));
+        out.extend(exchanged.into_iter().map(|(series, values)| self.point(series, time, values)));
         let mempool = self.ledger.mempool_gauges();
         out.push(self.point(id::MEMPOOL, time, mempool::gauges(&mempool)));
         let (num_addrs, num_banned) = self.ledger.gossip(time);

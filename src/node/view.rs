@@ -315,6 +315,7 @@ impl View {
         if let Some(v) = version {
             c.version(message.side, v);
         }
+        let round_trip = if valid { c.round_trip(message, at.time) } else { None };
         let filters = [Command::FILTERLOAD, Command::GETCFILTERS, Command::GETCFHEADERS, Command::GETCFCHECKPT];
         let filters = valid && filters.contains(&message.command);
         c.said[message.side as usize].filters |= filters;
@@ -325,6 +326,10 @@ impl View {
             node.wanted = out.wants_points();
             let bytes = u64::from(message.payload_bytes) + u64::from(message.header_bytes);
             node.message(direction, message.command.index(), bytes, message.unknown_name.as_deref());
+            if valid {
+                node.exchanges.message(direction, message, round_trip);
+                node.clear(direction, message, at.time);
+            }
             node.faulty += u64::from(message.body.is_err() || message.truncated || !message.checksum_valid);
             if let (Some(v), Direction::Recv) = (version, direction) {
                 let inbound = c.conversation.initiator != side;

@@ -4,12 +4,15 @@
 //! help. The store's tables, `btcdmon series` and `docs/series.md` are made
 //! from this description.
 
+pub mod announcements;
 pub mod bandwidth;
 pub mod blocks;
 pub mod delivery;
+pub mod matches;
 pub mod mempool;
 pub mod msg;
 pub mod peers;
+pub mod ping;
 pub mod processed_blocks;
 pub mod reference;
 pub mod sensor;
@@ -170,6 +173,9 @@ pub const SERIES: &[Series] = &[
     tx_fees::TX_FEE_COVERAGE,
     visibility::VISIBILITY,
     sensor::SENSOR,
+    announcements::ANNOUNCEMENTS,
+    ping::PING,
+    matches::MATCHES,
 ];
 
 /// Places in [`SERIES`].
@@ -206,6 +212,12 @@ pub mod id {
     pub const VISIBILITY: usize = 14;
     /// `sensor`
     pub const SENSOR: usize = 15;
+    /// `announcements`
+    pub const ANNOUNCEMENTS: usize = 16;
+    /// `ping`
+    pub const PING: usize = 17;
+    /// `matches`
+    pub const MATCHES: usize = 18;
 }
 
 #[cfg(test)]

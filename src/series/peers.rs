@@ -1,23 +1,23 @@
 //! `peers`: gauges each interval, and an event for each peer's `version`.
 
 use super::Kind::{Estimated, Exact, Inferred};
-use super::{Cadence, Column, Series, Type, Value, integer, tag};
+use super::{Cadence, Column, Series, Type, Value, integer, tag, text};
 use crate::message::version::Version;
 
 /// The description.
 pub const PEERS: Series = Series {
     name: "peers",
     cadence: Cadence::IntervalAndEvent,
-    help: "Open Bitcoin connections of the node, any transport; and one event for each version message it received.",
+    help: "Open Bitcoin connections of the node, any transport; and one event for each version message it received, and for each handshake on an encrypted connection (BIP 324), estimated.",
     columns: &COLUMNS,
 };
 
-const COLUMNS: [Column; 15] = [
+const COLUMNS: [Column; 18] = [
     tag("direction", Exact, "Events: inbound when the peer opened the connection, else outbound. Empty in gauges."),
     tag(
         "user_agent",
         Exact,
-        "Events: the peer's user agent, control characters escaped; `other` beyond 500 distinct ones a day. Empty in gauges.",
+        "Events: the peer's user agent, control characters escaped; `other` beyond 500 distinct ones a day; `encrypted` for the handshake of an encrypted connection. Empty in gauges.",
     ),
     integer(
         "total_connected",
@@ -64,7 +64,26 @@ const COLUMNS: [Column; 15] = [
         "Source addresses of the last 24 hours whose connection the node accepted and closed within 2 s, without sending anything.",
     ),
     integer("connection", Exact, "", "Events: number of the frame that opened the connection."),
+    integer(
+        "handshakes_v2",
+        Estimated,
+        "connections",
+        "Open encrypted connections whose handshake is complete: the verack of both sides was inferred.",
+    ),
+    text(
+        "implementation",
+        Estimated,
+        "Events of encrypted connections: whose habits the peer's handshake has, `core` (it sends wtxidrelay) or `btcd`.",
+    ),
+    text(
+        "features",
+        Estimated,
+        "Events of encrypted connections: what the peer's messages so far ask for or offer, of sendtxrcncl, wtxidrelay, sendaddrv2, sendheaders, sendcmpct, feefilter. The point is written again when there are more.",
+    ),
 ];
+
+/// What stands for the user agent of an encrypted connection.
+pub const ENCRYPTED: &str = "encrypted";
 
 /// Gauges of one interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +98,8 @@ pub struct Gauges {
     pub spv: u32,
     /// On v1.
     pub readable: u32,
+    /// Encrypted, with a complete handshake.
+    pub handshakes_v2: u32,
 }
 
 /// A gauge point's values; `num_addrs` and `num_banned` are gauges of the node, not sums over connections.
@@ -90,6 +111,18 @@ pub fn gauges(g: &Gauges, num_addrs: u64, num_banned: u64) -> Vec<Value> {
     }
     values[12] = Value::from(num_addrs);
     values[13] = Value::from(num_banned);
+    values[15] = Value::from(g.handshakes_v2);
+    values
+}
+
+/// The values of the event of a handshake on an encrypted connection.
+pub fn encrypted(direction: &str, implementation: Option<&str>, features: &str, connection: u64) -> Vec<Value> {
+    let mut values = vec![Value::Absent; COLUMNS.len()];
+    values[0] = Value::Text(direction.into());
+    values[1] = Value::Text(ENCRYPTED.into());
+    values[14] = Value::from(connection);
+    values[16] = implementation.map_or(Value::Absent, |i| Value::Text(i.into()));
+    values[17] = Value::Text(features.into());
     values
 }
 

@@ -1,17 +1,22 @@
 //! `processed_blocks`: an event for each block whose data is complete at the node, from a peer.
 
-use super::Kind::{Exact, Inferred};
-use super::{Cadence, Column, Series, Value, boolean, integer, text};
+use super::Kind::{Estimated, Exact, Inferred};
+use super::{Cadence, Column, Series, Value, boolean, float, integer, tag, text};
 
 /// The description.
 pub const PROCESSED_BLOCKS: Series = Series {
     name: "processed_blocks",
     cadence: Cadence::Event,
-    help: "Blocks that came to the node from a peer, at the time when their data was complete there. A point is written again when more becomes known of the block.",
+    help: "Blocks that came to the node from a peer, at the time when their data was complete there. A point is written again when more becomes known of the block. Rows of transport v2 are apart: arrivals on encrypted connections, estimated.",
     columns: &COLUMNS,
 };
 
-const COLUMNS: [Column; 17] = [
+const COLUMNS: [Column; 20] = [
+    tag(
+        "transport",
+        Exact,
+        "v1 (read off the wire), or v2 (encrypted, BIP 324): those rows are estimated from sizes, order and time, and have size, via, relay_time, missing_tx, missing_bytes, compact_size and confidence only. The two are never added: a block may have a row of each.",
+    ),
     text("sha", Exact, "Hash of the block, in display order."),
     integer(
         "height",
@@ -23,7 +28,7 @@ const COLUMNS: [Column; 17] = [
         "size",
         Exact,
         "bytes",
-        "Serialized size with witnesses; absent when a compact block could not be rebuilt.",
+        "Serialized size with witnesses; absent when a compact block could not be rebuilt, on v2 for all compact blocks.",
     ),
     integer("weight", Exact, "WU", "Weight (BIP 141); absent when a compact block could not be rebuilt."),
     integer("num_tx", Exact, "transactions", "Transactions of this block."),
@@ -61,6 +66,8 @@ const COLUMNS: [Column; 17] = [
     integer("missing_bytes", Exact, "bytes", "Their bytes."),
     text("first_announcer", Exact, "The peer that announced it first, address and port."),
     integer("announce_to_data", Exact, "us", "From that announcement to complete data."),
+    integer("compact_size", Estimated, "bytes", "Rows of transport v2: bytes of the compact block (cmpctblock)."),
+    float("confidence", Estimated, "", "Rows of transport v2: how sure it is that the message was what via says, 0 to 1."),
 ];
 
 /// A block as its point has it.
@@ -104,6 +111,7 @@ pub fn values(p: &Processed) -> Vec<Value> {
     let number = |n: Option<u32>| n.map_or(Value::Absent, Value::from);
     let time = |n: Option<i64>| n.map_or(Value::Absent, Value::Integer);
     vec![
+        text("v1"),
         text(&p.sha),
         number(p.height),
         number(p.size),
@@ -121,5 +129,46 @@ pub fn values(p: &Processed) -> Vec<Value> {
         number(p.missing.map(|(_, bytes)| bytes)),
         p.first_announcer.as_deref().map_or(Value::Absent, text),
         time(p.announce_to_data),
+        Value::Absent,
+        Value::Absent,
     ]
+}
+
+/// A block that came on an encrypted connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arrival {
+    /// Bytes, when it came whole.
+    pub size: Option<u32>,
+    /// Bytes of the compact block, when it came as one.
+    pub compact_size: Option<u32>,
+    /// Microseconds to the first compact block of that size that the node sent.
+    pub relay_time: Option<i64>,
+    /// The way it came.
+    pub via: &'static str,
+    /// Transactions asked for, and their bytes.
+    pub missing: Option<(u32, u32)>,
+    /// Thousandths.
+    pub confidence: u16,
+}
+
+/// The values of its point.
+pub fn estimated(a: &Arrival) -> Vec<Value> {
+    let mut values = vec![Value::Absent; COLUMNS.len()];
+    let number = |n: Option<u32>| n.map_or(Value::Absent, Value::from);
+    let known = [
+        ("transport", Value::Text("v2".into())),
+        ("size", number(a.size)),
+        ("relay_time", a.relay_time.map_or(Value::Absent, Value::Integer)),
+        ("via", Value::Text(a.via.into())),
+        ("missing_tx", number(a.missing.map(|(n, _)| n))),
+        ("missing_bytes", number(a.missing.map(|(_, bytes)| bytes))),
+        ("compact_size", number(a.compact_size)),
+        ("confidence", Value::Float(f64::from(a.confidence) / 1000.0)),
+    ];
+    for (name, value) in known {
+        if let Some(i) = COLUMNS.iter().position(|c| c.name == name) {
+            values[i] = value;
+        }
+    }
+    values
 }

@@ -28,6 +28,9 @@ fn ids_are_places_in_the_list() {
         (id::TX_FEE_COVERAGE, "tx_fee_coverage"),
         (id::VISIBILITY, "visibility"),
         (id::SENSOR, "sensor"),
+        (id::ANNOUNCEMENTS, "announcements"),
+        (id::PING, "ping"),
+        (id::MATCHES, "matches"),
     ];
     assert_eq!(named.len(), SERIES.len());
     for (place, name) in named {

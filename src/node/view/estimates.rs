@@ -3,19 +3,40 @@
 use super::View;
 use crate::flow::{At, PacketIndex};
 use crate::message::v2::Estimate;
+use crate::node::encrypted::Sighting;
 use crate::node::output::{Direction, Output, SeenEstimate};
+use crate::series::peers;
 
 impl View {
     pub(super) fn estimate(&mut self, id: PacketIndex, at: At, estimate: &Estimate, out: &mut impl Output) {
         let Some(c) = self.connections.get_mut(&id) else { return };
-        let Some(command) = estimate.kind.command() else { return };
-        for (node, side) in c.nodes.into_iter().flatten() {
-            let direction = if estimate.side == side { Direction::Sent } else { Direction::Recv };
+        let Estimate { side: sender, kind, time, confidence, .. } = *estimate;
+        let Some(command) = kind.command() else { return };
+        let round_trip = c.estimated_round_trip(estimate);
+        let before = c.handshake.complete;
+        let news = c.handshake.note(sender, kind, time);
+        let handshake = c.handshake;
+        for (i, (node, side)) in c.nodes.into_iter().flatten().enumerate() {
+            let direction = if sender == side { Direction::Sent } else { Direction::Recv };
             let peer = c.conversation.endpoints[side.other() as usize];
             let node = &mut self.nodes[node];
+            node.wanted = out.wants_points();
             node.estimate(direction, command.index(), u64::from(estimate.len));
+            node.exchanges.estimate(direction, estimate, round_trip);
+            let size = estimate.payload_bytes();
+            node.sighting(Sighting { connection: id, peer, direction, kind, size, time, confidence });
+            if let Some(complete) = handshake.complete.filter(|_| news) {
+                let time = handshake.points[i].ok_or(complete);
+                let way = if c.conversation.initiator == side { "outbound" } else { "inbound" };
+                let (whose, features) = (handshake.implementation(side.other()), handshake.features(side.other()));
+                let point = node.handshake_point(time, || peers::encrypted(way, whose, &features, id.0));
+                c.handshake.points[i] = Some(point);
+            }
             node.points.drain(..).for_each(|p| out.point(p));
             out.estimate(&SeenEstimate { at, connection: id, node: &node.name, peer, direction, estimate });
+        }
+        if before != handshake.complete {
+            self.recount(id);
         }
     }
 

@@ -1,0 +1,168 @@
+//! Blocks that come to a node on encrypted connections, and how it passes them on.
+
+use super::Sighting;
+use crate::flow::PacketIndex;
+use crate::message::v2::kind::Kind;
+use crate::node::output::Direction;
+use crate::series::processed_blocks;
+use crate::time::{SECOND, Timestamp};
+use std::collections::VecDeque;
+
+/// Blocks of one size from several peers within this time are one, and what the node sends of that size then is
+/// the same block, ns.
+const SAME: i64 = 10 * SECOND;
+/// A node asks for what a compact block lacks within this time, ns.
+const ASKED: i64 = 5 * SECOND;
+/// Blocks that may still be completed or relayed, at most; beyond, the point of the oldest is written as it stands
+/// (a node that downloads the chain gets thousands in that time, and relays none of them).
+const RECENT: usize = 256;
+/// Connections remembered of each: nodes have up to 125; of further ones a copy counts as another block.
+const CONNECTIONS: usize = 128;
+/// Hash and count of `getblocktxn` and `blocktxn`, bytes.
+const HEAD: u32 = 33;
+
+/// A block that came.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// When its data was complete at the node.
+    pub time: Timestamp,
+    /// Bytes of the compact block and of the whole one.
+    compact: Option<u32>,
+    whole: Option<u32>,
+    /// Transactions asked for by whom; their bytes.
+    asked: Option<(PacketIndex, u32)>,
+    missing_bytes: Option<u32>,
+    /// The whole block was asked for after the compact one.
+    fell_back: bool,
+    /// Connections on which it came or was sent.
+    on: Vec<PacketIndex>,
+    relayed: Option<Timestamp>,
+    confidence: u16,
+}
+
+impl Arrival {
+    fn new(s: &Sighting) -> Self {
+        let size = |kind| (s.kind == kind).then_some(s.size);
+        Self {
+            time: s.time,
+            compact: size(Kind::CmpctBlock),
+            whole: size(Kind::Block),
+            asked: None,
+            missing_bytes: None,
+            fell_back: false,
+            on: vec![s.connection],
+            relayed: None,
+            confidence: s.confidence,
+        }
+    }
+
+    /// The way it came, as in [`crate::node::blocks::Via`].
+    pub fn via(&self) -> &'static str {
+        match (self.compact, self.whole, self.missing_bytes) {
+            (None, _, _) => "block",
+            (Some(_), Some(_), _) => "block fallback",
+            (Some(_), None, Some(_)) => "cmpctblock+blocktxn",
+            (Some(_), None, None) => "cmpctblock",
+        }
+    }
+
+    /// As its point has it.
+    pub fn described(&self) -> processed_blocks::Arrival {
+        processed_blocks::Arrival {
+            size: self.whole,
+            compact_size: self.compact,
+            relay_time: self.relayed.map(|t| t.since(self.time) / 1000).filter(|us| *us >= 0),
+            via: self.via(),
+            missing: self.asked.map(|(_, n)| n).zip(self.missing_bytes),
+            confidence: self.confidence,
+        }
+    }
+
+    fn is_near(&self, time: Timestamp, within: i64) -> bool {
+        time.since(self.time).abs() <= within
+    }
+}
+
+/// The newest of them.
+#[derive(Clone, Debug, Default)]
+pub struct Arrivals {
+    recent: VecDeque<Arrival>,
+}
+
+impl Arrivals {
+    /// Takes a message; returns the oldest block when there are too many.
+    pub fn take(&mut self, s: &Sighting) -> Option<Arrival> {
+        match (s.kind, s.direction) {
+            (Kind::CmpctBlock | Kind::Block, Direction::Recv) => self.arrive(s),
+            (Kind::CmpctBlock, Direction::Sent) => self.relay(s),
+            (Kind::GetBlockTxn, Direction::Sent) => {
+                if let Some(a) = self.offered(s) {
+                    // Each index has a byte or three.
+                    a.asked = Some((s.connection, s.size.saturating_sub(HEAD)));
+                }
+            }
+            (Kind::GetDataBlock, Direction::Sent) => {
+                if let Some(a) = self.offered(s) {
+                    a.fell_back = true;
+                }
+            }
+            (Kind::BlockTxn, Direction::Recv) => {
+                let asked = |a: &&mut Arrival| a.asked.is_some_and(|(by, _)| by == s.connection);
+                if let Some(a) = self.recent.iter_mut().rev().filter(asked).find(|a| a.missing_bytes.is_none()) {
+                    a.missing_bytes = Some(s.size.saturating_sub(HEAD));
+                    a.time = s.time;
+                }
+            }
+            _ => {}
+        }
+        if self.recent.len() > RECENT { self.oldest() } else { None }
+    }
+
+    /// The newest compact block of a connection, which the node may ask about.
+    fn offered(&mut self, s: &Sighting) -> Option<&mut Arrival> {
+        let offered = |a: &&mut Arrival| a.compact.is_some() && a.whole.is_none() && a.is_near(s.time, ASKED);
+        self.recent.iter_mut().rev().filter(offered).find(|a| a.on.contains(&s.connection))
+    }
+
+    fn arrive(&mut self, s: &Sighting) {
+        let fallback =
+            |a: &&mut Arrival| s.kind == Kind::Block && a.fell_back && a.whole.is_none() && a.on.contains(&s.connection);
+        if let Some(a) = self.recent.iter_mut().rev().find(fallback) {
+            (a.whole, a.time) = (Some(s.size), s.time);
+            return;
+        }
+        let size = |a: &Arrival| if s.kind == Kind::Block { a.whole } else { a.compact };
+        let same = |a: &&mut Arrival| {
+            size(a) == Some(s.size) && a.is_near(s.time, SAME) && !a.on.contains(&s.connection)
+        };
+        // From one peer a second one is another block.
+        match self.recent.iter_mut().find(same) {
+            Some(a) if a.on.len() < CONNECTIONS => a.on.push(s.connection),
+            _ => self.recent.push_back(Arrival::new(s)),
+        }
+    }
+
+    /// The node sends a compact block: the oldest of that size that it has not sent there, or one that came whole.
+    fn relay(&mut self, s: &Sighting) {
+        let fits = |a: &&mut Arrival| {
+            a.compact.is_none_or(|size| size == s.size)
+                && (0..SAME).contains(&s.time.since(a.time))
+                && !a.on.contains(&s.connection)
+                && a.on.len() < CONNECTIONS
+        };
+        if let Some(a) = self.recent.iter_mut().find(fits) {
+            a.relayed.get_or_insert(s.time);
+            a.on.push(s.connection);
+        }
+    }
+
+    /// The oldest block, when nothing more is expected of it at `now`.
+    pub fn settled(&mut self, now: Timestamp) -> Option<Arrival> {
+        self.recent.pop_front_if(|a| now.since(a.time) > SAME)
+    }
+
+    /// The oldest block.
+    pub fn oldest(&mut self) -> Option<Arrival> {
+        self.recent.pop_front()
+    }
+}

@@ -1,0 +1,187 @@
+//! What the inferred messages of a node's encrypted connections add up to: transactions, blocks, and where they meet
+//! what is read in the clear. Everything here is *estimated*.
+//!
+//! Reading order: [`handshake`], then here (messages in the order of their times), [`arrivals`] (blocks), [`matcher`] (which transaction or
+//! block a message was, by what other connections show in the clear).
+
+pub mod arrivals;
+pub mod handshake;
+pub mod matcher;
+
+use self::arrivals::Arrivals;
+use self::matcher::Matcher;
+use super::ledger::Pen;
+use super::output::Direction;
+use crate::flow::PacketIndex;
+use crate::message::hash::Hash256;
+use crate::message::v2::kind::Kind;
+use crate::series::{id, processed_blocks, tx};
+use crate::time::{SECOND, Timestamp};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// Messages are told up to 4 s after they were sent, on each connection later or sooner: so long they wait to be put in
+/// the order of their times, ns.
+const LATE: i64 = 5 * SECOND;
+/// Messages that wait for that at most (some 6 MB); beyond, the oldest is taken out of turn: that may cost the
+/// connection between a block and its relay, and loses nothing.
+const WAITING: usize = 65_536;
+/// Points of one series whose times are not in order are moved behind each other within this time, ns.
+const MOVED: i64 = 60 * SECOND;
+
+/// An inferred message, as a node sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting {
+    /// The connection.
+    pub connection: PacketIndex,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Seen from the node.
+    pub direction: Direction,
+    /// What it is.
+    pub kind: Kind,
+    /// Bytes of its payload.
+    pub size: u32,
+    /// When its last byte was captured.
+    pub time: Timestamp,
+    /// How sure that is, thousandths.
+    pub confidence: u16,
+}
+
+/// What was estimated since the start.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Transactions that the node received on encrypted connections.
+    pub transactions: u64,
+    /// Their bytes.
+    pub tx_bytes: u64,
+    /// Blocks that it received there, by the way they came.
+    pub blocks: BTreeMap<&'static str, u64>,
+    /// Messages recognised by what was seen in the clear: transactions and blocks.
+    pub matches: [u64; 2],
+}
+
+/// Of one node.
+#[derive(Clone, Debug, Default)]
+pub struct Encrypted {
+    waiting: BTreeMap<(Timestamp, u64), Sighting>,
+    taken: u64,
+    arrivals: Arrivals,
+    matcher: Matcher,
+    /// Times of the last points of `tx`, `processed_blocks`, `matches` and `peers`.
+    last: [Option<Timestamp>; 4],
+    /// Since the start.
+    pub totals: Totals,
+}
+
+/// The series whose points are written here.
+#[derive(Clone, Copy)]
+enum Written {
+    Tx,
+    Block,
+    Match,
+    Handshake,
+}
+
+impl Encrypted {
+    /// A time for a point, which no other of its series has.
+    fn stamp(&mut self, what: Written, time: Timestamp) -> Timestamp {
+        let last = &mut self.last[what as usize];
+        let free = match *last {
+            Some(last) if (0..MOVED).contains(&last.since(time)) => last.plus(1),
+            _ => time,
+        };
+        *last = Some(free);
+        free
+    }
+
+    /// A time for the point of a handshake, which no other handshake has.
+    pub fn stamp_handshake(&mut self, time: Timestamp) -> Timestamp {
+        let time = if time.floor(SECOND) == time { time.plus(1) } else { time };
+        self.stamp(Written::Handshake, time)
+    }
+
+    /// Takes an inferred message.
+    pub fn note(&mut self, s: Sighting, pen: &mut Pen<'_>) {
+        let of_interest = matches!(
+            s.kind,
+            Kind::Tx | Kind::Block | Kind::CmpctBlock | Kind::GetBlockTxn | Kind::BlockTxn | Kind::GetDataBlock
+        );
+        if !of_interest {
+            return;
+        }
+        self.taken += 1;
+        self.waiting.insert((s.time, self.taken), s);
+        if self.waiting.len() > WAITING {
+            self.next(pen);
+        }
+    }
+
+    /// A transaction (its txid) or block is seen in the clear in a message of `size` bytes of payload.
+    pub fn clear(&mut self, kind: Kind, size: u32, id: &Hash256, at: Timestamp, direction: Direction) {
+        self.matcher.clear((kind, size), id, at, direction);
+    }
+
+    /// Takes the oldest that waits.
+    fn next(&mut self, pen: &mut Pen<'_>) {
+        let Some((_, s)) = self.waiting.pop_first() else { return };
+        if s.kind == Kind::Tx && s.direction == Direction::Recv {
+            self.totals.transactions += 1;
+            self.totals.tx_bytes += u64::from(s.size);
+            let time = self.stamp(Written::Tx, s.time);
+            pen.write(id::TX, time, || tx::estimated(s.size, s.confidence));
+        }
+        if let Some(crowded_out) = self.arrivals.take(&s) {
+            self.arrived(&crowded_out, pen);
+        }
+        if matches!(s.kind, Kind::Tx | Kind::Block | Kind::CmpctBlock)
+            && let Some(early) = self.matcher.wait(s)
+        {
+            self.meet(&early, pen);
+        }
+    }
+
+    fn arrived(&mut self, a: &arrivals::Arrival, pen: &mut Pen<'_>) {
+        *self.totals.blocks.entry(a.via()).or_default() += 1;
+        let time = self.stamp(Written::Block, a.time);
+        pen.write(id::PROCESSED_BLOCKS, time, || processed_blocks::estimated(&a.described()));
+    }
+
+    fn meet(&mut self, s: &Sighting, pen: &mut Pen<'_>) {
+        let Some(found) = self.matcher.find(s) else { return };
+        self.totals.matches[usize::from(s.kind != Kind::Tx)] += 1;
+        let time = self.stamp(Written::Match, s.time);
+        pen.write(id::MATCHES, time, || found.values(s));
+    }
+
+    /// Time passes.
+    pub fn tick(&mut self, now: Timestamp, pen: &mut Pen<'_>) {
+        let until = now.plus(-LATE);
+        while self.waiting.first_key_value().is_some_and(|((time, _), _)| *time <= until) {
+            self.next(pen);
+        }
+        while let Some(a) = self.arrivals.settled(until) {
+            self.arrived(&a, pen);
+        }
+        while let Some(s) = self.matcher.due(until) {
+            self.meet(&s, pen);
+        }
+        self.matcher.forget(until);
+    }
+
+    /// The capture ends: everything is decided.
+    pub fn finish(&mut self, pen: &mut Pen<'_>) {
+        while !self.waiting.is_empty() {
+            self.next(pen);
+        }
+        while let Some(a) = self.arrivals.oldest() {
+            self.arrived(&a, pen);
+        }
+        while let Some(s) = self.matcher.oldest() {
+            self.meet(&s, pen);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
