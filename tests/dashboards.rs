@@ -33,6 +33,7 @@ const EMPTY: &[(&str, &str)] = &[
     ("Crawler visits per hour", "no crawler visits a node on a closed network"),
     ("Dust watch", "the recorded transactions have no output under the dust limit"),
     ("Delivery to sinks", "figures of sinks are absent in replays"),
+    ("Messages received on encrypted connections per minute", "the recorded connections are readable"),
     ("Transactions missing from compact blocks", "the recorded btcd nodes speak no compact blocks"),
     ("Time to process and to relay a block", "the recorded btcd nodes send no compact blocks: relay has no data"),
 ];

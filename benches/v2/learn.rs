@@ -3,8 +3,10 @@
 use super::recording::{Known, Recording, Seen, Stream};
 use btcdmon::flow::Side;
 use btcdmon::message::command::Command;
+use btcdmon::message::v2::beam::noise;
 use btcdmon::message::v2::counts::{Counts, Owe};
 use btcdmon::message::v2::kind::Kind;
+use btcdmon::message::v2::model::Model;
 use btcdmon::message::v2::size;
 use btcdmon::message::v2::state::{Stage, State};
 
@@ -18,7 +20,8 @@ struct Said {
 
 pub fn counts(r: &Recording) -> Counts {
     let mut counts = Counts::default();
-    for s in &r.streams {
+    // Of a connection of which one side is not known nothing is learnt: its requests would have no answers.
+    for s in r.streams.iter().filter(|s| s.truth.iter().all(|t| !t.is_empty())) {
         stream(s, &mut counts);
     }
     counts
@@ -36,7 +39,7 @@ fn stream(s: &Stream, counts: &mut Counts) {
         let Some(kind) = kind else { continue };
         let (len, mut n) = (m.known.len, 1);
         size::candidates(len, |k, entries| n = if k == kind { entries } else { n });
-        let fit = (kind == Kind::GetDataTx).then(|| state.fit(m.side, n));
+        let fit = (kind == Kind::GetDataTx).then(|| state.fit(m.side, n, m.now));
         state.expire(m.now);
         let is_list = matches!(
             kind,
@@ -55,6 +58,34 @@ fn stream(s: &Stream, counts: &mut Counts) {
         run = if again { run + 1 } else { 0 };
         if context.owes != Owe::Unsure && run < 4 {
             counts.add(context, kind, if is_list { n } else { len }, fit);
+        }
+        state.apply(m.side, kind, (len, n), m.now);
+    }
+}
+
+/// Prints the known messages that the model finds less probable than random lengths.
+pub fn doubts(model: &Model, s: &Stream) {
+    println!("== {} {}", s.conversation.endpoints[0], s.conversation.endpoints[1]);
+    let said = in_order(s);
+    let mut state = State::new(true);
+    for e in &mut state.ends {
+        e.stage = Stage::Open;
+    }
+    for (i, m) in said.iter().enumerate() {
+        let Some(kind) = kind(&said, i) else { continue };
+        let (len, mut n) = (m.known.len, 1);
+        size::candidates(len, |k, entries| n = if k == kind { entries } else { n });
+        let late = state.expire(m.now);
+        let p = state.score(model, m.side, kind, (len, n), m.now);
+        if p + late + noise(len) < 0.0 {
+            let c = state.context(m.side, m.now);
+            println!(
+                "{:10.4} {:?} {} {len} ({n}): {p:.1}, late {late:.1}, of which {:.1} by {c:?}",
+                f64::from(m.now) / 1e4,
+                m.side,
+                kind.name(),
+                model.next(&c, kind)
+            );
         }
         state.apply(m.side, kind, (len, n), m.now);
     }

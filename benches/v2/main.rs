@@ -33,7 +33,7 @@ const CHANGES: [Change; 8] = [
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let Some((what, folders)) = words.split_first().filter(|(_, f)| !f.is_empty()) else {
-        bail!("usage: v2 learn|cross|test FOLDER@ADDRESS,ADDRESS...");
+        bail!("usage: v2 learn|cross|show|doubt|test FOLDER@ADDRESS,ADDRESS...");
     };
     let mut recordings = Vec::new();
     for folder in folders {
@@ -64,8 +64,15 @@ fn main() -> Result<()> {
                 r.streams.iter().for_each(|s| score::show(&model, s));
             }
         }
+        "doubt" => {
+            for (i, r) in recordings.iter().enumerate() {
+                let model = Model::new(&sum(Some(i)));
+                println!("= {}", r.name);
+                r.streams.iter().for_each(|s| learn::doubts(&model, s));
+            }
+        }
         "test" => recordings.iter().for_each(|r| report(Model::learnt(), r)),
-        _ => bail!("{what}: learn, cross or test"),
+        _ => bail!("{what}: learn, cross, show, doubt or test"),
     }
     Ok(())
 }

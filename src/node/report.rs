@@ -1,7 +1,9 @@
 //! What a run saw, as one value: the summary on the terminal and the object of `--json`.
 
+pub mod encrypted;
 pub mod ledger;
 
+use self::encrypted::{EncryptedReport, ExchangeReport, exchanges};
 use self::ledger::{ChainReport, MempoolReport};
 use super::connection::Connection;
 use super::totals::{Messages, Node, TRANSPORTS, place};
@@ -78,6 +80,10 @@ pub struct NodeReport {
     pub estimated_messages: BTreeMap<String, MessageReport>,
     /// Bytes of encrypted connections that those account for.
     pub explained_bytes: u64,
+    /// What else was estimated of encrypted connections.
+    pub encrypted: EncryptedReport,
+    /// Announcements, requests and pings, by transport.
+    pub exchanges: BTreeMap<&'static str, ExchangeReport>,
     /// Commands that the sensor does not know.
     pub unknown_commands: Counts,
     /// Messages that were truncated, had a wrong checksum, or did not decode.
@@ -274,6 +280,8 @@ fn node_report(index: usize, n: &Node, all: &[(&PacketIndex, &Connection)]) -> N
         },
         messages: messages(&n.messages),
         estimated_messages: messages(&n.estimates),
+        encrypted: EncryptedReport::new(n),
+        exchanges: exchanges(n),
         explained_bytes: n.shares[1].explained_recv + n.shares[1].explained_sent,
         unknown_commands: n.unknown.iter().map(|(k, v)| (k.to_string(), *v)).collect(),
         faulty_messages: n.faulty,

@@ -242,7 +242,11 @@ impl Node {
     }
 
     /// The point of a handshake on an encrypted connection, at `time` or, for the first time, a free one near it.
-    pub fn handshake_point(&mut self, time: Result<Timestamp, Timestamp>, values: impl FnOnce() -> Vec<Value>) -> Timestamp {
+    pub fn handshake_point(
+        &mut self,
+        time: Result<Timestamp, Timestamp>,
+        values: impl FnOnce() -> Vec<Value>,
+    ) -> Timestamp {
         let (encrypted, mut pen) = self.estimate_pen();
         let time = time.unwrap_or_else(|near| encrypted.stamp_handshake(near));
         pen.write(id::PEERS, time, values);

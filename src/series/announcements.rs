@@ -17,7 +17,12 @@ const COLUMNS: [Column; 5] = [
         Exact,
         "v1 (entries as read), or v2 (encrypted, BIP 324): those rows are estimated from the lengths of messages, announcements of blocks by inv included.",
     ),
-    integer("announced_recv", Exact, "transactions", "Announced to the node. On v2 this column and the others are estimated."),
+    integer(
+        "announced_recv",
+        Exact,
+        "transactions",
+        "Announced to the node. On v2 this column and the others are estimated.",
+    ),
     integer("announced_sent", Exact, "transactions", "Announced by the node."),
     integer("requested_recv", Exact, "transactions", "Asked for by peers."),
     integer("requested_sent", Exact, "transactions", "Asked for by the node."),

@@ -23,7 +23,12 @@ const COLUMNS: [Column; 6] = [
         "sent: the node asked, the time is that of the way to the peer and back, and of the peer; recv: a peer asked, the time is the node's own, and of the way between sensor and node.",
     ),
     integer("answered", Exact, "pings", "Pings that were answered. On v2 this column and the others are estimated."),
-    integer("rtt_min", Exact, "us", "Shortest time from the ping's last byte to the pong's; absent when there is none."),
+    integer(
+        "rtt_min",
+        Exact,
+        "us",
+        "Shortest time from the ping's last byte to the pong's; absent when there is none.",
+    ),
     integer("rtt_mean", Exact, "us", "Mean of these times."),
     integer("rtt_max", Exact, "us", "Longest of these times."),
 ];
@@ -75,4 +80,3 @@ pub fn values(transport: &str, direction: &str, r: &RoundTrips) -> Vec<Value> {
         some(r.max),
     ]
 }
-

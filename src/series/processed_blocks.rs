@@ -67,7 +67,12 @@ const COLUMNS: [Column; 20] = [
     text("first_announcer", Exact, "The peer that announced it first, address and port."),
     integer("announce_to_data", Exact, "us", "From that announcement to complete data."),
     integer("compact_size", Estimated, "bytes", "Rows of transport v2: bytes of the compact block (cmpctblock)."),
-    float("confidence", Estimated, "", "Rows of transport v2: how sure it is that the message was what via says, 0 to 1."),
+    float(
+        "confidence",
+        Estimated,
+        "",
+        "Rows of transport v2: how sure it is that the message was what via says, 0 to 1.",
+    ),
 ];
 
 /// A block as its point has it.

@@ -175,3 +175,63 @@ fn points_of_fees() {
     let p = named(id::TX_FEE_COVERAGE, &tx_fees::coverage("v1", [3, 4, 0]));
     assert_eq!((&p["known"], &p["unknown"]), (&Value::Integer(3), &Value::Integer(4)));
 }
+
+#[test]
+fn points_of_encrypted_connections_hold_what_is_estimated_and_nothing_else() {
+    use super::processed_blocks::{self, Arrival};
+    use super::{matches, peers};
+    let known = |series: usize, values: &[Value]| {
+        let all = named(series, values).into_iter();
+        let mut names: Vec<&str> = all.filter(|(_, v)| *v != Value::Absent).map(|(n, _)| n).collect();
+        names.sort_unstable();
+        names.join(" ")
+    };
+    let p = tx::estimated(400, 987);
+    assert_eq!(known(id::TX, &p), "confidence transport tx_size");
+    assert_eq!(named(id::TX, &p)["tx_size"], Value::Integer(400));
+    assert_eq!(named(id::TX, &p)["confidence"], Value::Float(0.987));
+    let compact = Arrival {
+        compact_size: Some(700),
+        via: "cmpctblock+blocktxn",
+        missing: Some((3, 900)),
+        relay_time: Some(41),
+        confidence: 1,
+        ..Arrival::default()
+    };
+    let p = processed_blocks::estimated(&compact);
+    let columns = "compact_size confidence missing_bytes missing_tx relay_time transport via";
+    assert_eq!(known(id::PROCESSED_BLOCKS, &p), columns);
+    assert_eq!(named(id::PROCESSED_BLOCKS, &p)["missing_bytes"], Value::Integer(900));
+    assert_eq!(named(id::PROCESSED_BLOCKS, &p)["transport"], text("v2"));
+    let p = peers::encrypted("inbound", Some("core"), "wtxidrelay", 7);
+    assert_eq!(known(id::PEERS, &p), "connection direction features implementation user_agent");
+    assert_eq!(named(id::PEERS, &p)["features"], text("wtxidrelay"));
+    let found = matches::Match {
+        direction: "recv",
+        message: "tx",
+        id: "ab".into(),
+        size: 400,
+        peer: "1.2.3.4:8333".into(),
+        connection: 7,
+        candidates: 2,
+        confidence: 0.4,
+        delay: -5,
+    };
+    let p = named(id::MATCHES, &matches::values(&found));
+    assert_eq!((&p["delay"], &p["candidates"]), (&Value::Integer(-5), &Value::Integer(2)));
+}
+
+#[test]
+fn round_trips_have_least_mean_and_most() {
+    use super::ping::{self, RoundTrips};
+    let mut r = RoundTrips::default();
+    let p = named(id::PING, &ping::values("v1", "sent", &r));
+    assert_eq!((&p["answered"], &p["rtt_min"], &p["rtt_mean"]), (&Value::Integer(0), &Value::Absent, &Value::Absent));
+    [300, 100, 500].into_iter().for_each(|us| r.count(us));
+    let mut all = RoundTrips::default();
+    all.merge(&r);
+    all.merge(&RoundTrips::default());
+    let p = named(id::PING, &ping::values("v2", "recv", &all));
+    let times = ["answered", "rtt_min", "rtt_mean", "rtt_max"].map(|c| p[c].clone());
+    assert_eq!(times, [3, 100, 300, 500].map(Value::Integer));
+}

@@ -27,7 +27,12 @@ const COLUMNS: [Column; 12] = [
     ),
     text("txid", Exact, "Hash without witnesses, in display order."),
     integer("version_num", Exact, "number", "Version of the transaction, unsigned."),
-    integer("tx_size", Exact, "bytes", "Size, witnesses included. On v2 estimated: the length of a message less its framing, exact when that was a tx."),
+    integer(
+        "tx_size",
+        Exact,
+        "bytes",
+        "Size, witnesses included. On v2 estimated: the length of a message less its framing, exact when that was a tx.",
+    ),
     integer("vsize", Exact, "vbytes", "Virtual size: weight / 4, rounded up (BIP 141)."),
     integer("weight", Exact, "WU", "Weight: three times the size without witnesses and once the size (BIP 141)."),
     integer("num_inputs", Exact, "inputs", "Number of inputs."),
@@ -43,7 +48,12 @@ const COLUMNS: [Column; 12] = [
         Exact,
         "The first rule broken: invalid_version_number (not 1 to 3), size_too_large (over 400 000 WU), size_too_small (under 65 bytes without witnesses), then those of tx_inputs, then those of tx_outputs, dust (more than one output).",
     ),
-    float("confidence", Estimated, "", "Rows of transport v2: how sure it is that the message was a transaction, 0 to 1."),
+    float(
+        "confidence",
+        Estimated,
+        "",
+        "Rows of transport v2: how sure it is that the message was a transaction, 0 to 1.",
+    ),
 ];
 
 /// A point's values.

@@ -1,5 +1,6 @@
 //! The summary of a replay on the terminal: what a node operator looks for first, on one page.
 
+mod exchanges;
 mod ledger;
 
 use super::table::plain_table;
@@ -186,6 +187,7 @@ fn node(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> {
             "Fallbacks", n.v2_fallbacks
         )?;
     }
+    exchanges::print(out, n)?;
     ledger::print(out, n, style)?;
     message_table(out, n, style)?;
     estimates(out, n, style)?;
@@ -201,7 +203,8 @@ fn estimates(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<(
     let all = n.transports.get("v2").map_or(0, |t| t.bytes_recv + t.bytes_sent);
     let (explained, all) = (bytes(n.explained_bytes), bytes(all));
     command_table(out, &n.estimated_messages, "Messages (v2, estimated from sizes, order and time)", style)?;
-    writeln!(out, "  they account for {explained} of {all}")
+    writeln!(out, "  they account for {explained} of {all}")?;
+    exchanges::encrypted(out, n)
 }
 
 fn command_table(

@@ -32,19 +32,25 @@ macro_rules! hour {
 
 macro_rules! sent {
     ($command:literal) => {
-        ($command, q!("sum", $command, "msg_sent", "1m"))
+        ($command, q!("sum", $command, "msg_sent", "1m", " AND \"transport\" = 'v1'"))
+    };
+}
+
+macro_rules! encrypted {
+    ($command:literal) => {
+        ($command, q!("sum", $command, "msg_recv", "1m", " AND \"transport\" = 'v2'"))
     };
 }
 
 macro_rules! recv {
     ($command:literal) => {
-        ($command, q!("sum", $command, "msg_recv", "1m"))
+        ($command, q!("sum", $command, "msg_recv", "1m", " AND \"transport\" = 'v1'"))
     };
 }
 
 macro_rules! percentile {
     ($p:literal) => {
-        (concat!($p, " %"), concat!("SELECT percentile(\"tx_size\", ", $p, ") FROM \"tx\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"))
+        (concat!($p, " %"), concat!("SELECT percentile(\"tx_size\", ", $p, ") FROM \"tx\" WHERE $timeFilter AND \"transport\" = 'v1' AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"))
     };
 }
 
@@ -72,7 +78,7 @@ const MEMPOOL: &[Panel] = &[
         prometheus: &[("transactions", "sum(btcdmon_mempool_num_tx{node=~\"$node\"})"), ("bytes", "sum(btcdmon_mempool_size_bytes{node=~\"$node\"})"), ("orphans", "sum(btcdmon_mempool_num_orphans{node=~\"$node\"})"), ("coverage", "avg(btcdmon_mempool_coverage{node=~\"$node\"})")], ..WHERE },
     Panel { title: "Smart transaction relay (skipped invs)", help: "Announcements that the node did not have to make, beside the inv messages it sent.", unit: "short",
         influx: &[("skipped", q!("sum", "inv_known", "msg_sent", "1h")), ("inv sent", q!("sum", "inv", "msg_sent", "1h"))],
-        prometheus: &[("skipped", hour!("btcdmon_msg_sent_inv_known_total{node=~\"$node\"}")), ("inv sent", hour!("btcdmon_messages_total{node=~\"$node\",direction=\"sent\",command=\"inv\"}"))], ..WHERE },
+        prometheus: &[("skipped", hour!("btcdmon_msg_sent_inv_known_total{node=~\"$node\"}")), ("inv sent", hour!("btcdmon_messages_total{node=~\"$node\",transport=\"v1\",direction=\"sent\",command=\"inv\"}"))], ..WHERE },
 ];
 
 const BANDWIDTH: &[Panel] = &[
@@ -87,10 +93,13 @@ const BANDWIDTH: &[Panel] = &[
 const MESSAGES: &[Panel] = &[
     Panel { title: "Messages received per minute", help: "On readable connections; see Visibility for what share that is.", unit: "short",
         influx: &[recv!("inv"), recv!("block"), recv!("cmpctblock"), recv!("version"), recv!("verack"), recv!("getdata"), recv!("getblocks"), recv!("getheaders"), recv!("headers"), recv!("tx"), recv!("getaddr"), recv!("addr"), recv!("ping"), recv!("pong"), recv!("mempool"), recv!("filterload")],
-        prometheus: &[("{{command}}", "sum by (command) (rate(btcdmon_messages_total{node=~\"$node\",direction=\"recv\"}[$__rate_interval])) * 60")], ..WHERE },
+        prometheus: &[("{{command}}", "sum by (command) (rate(btcdmon_messages_total{node=~\"$node\",transport=\"v1\",direction=\"recv\"}[$__rate_interval])) * 60")], ..WHERE },
     Panel { title: "Messages sent per minute", help: "On readable connections; see Visibility for what share that is.", unit: "short",
         influx: &[sent!("inv"), sent!("version"), sent!("verack"), sent!("getdata"), sent!("headers"), sent!("tx"), sent!("block"), sent!("cmpctblock"), sent!("ping"), sent!("pong"), sent!("merkleblock"), sent!("addr")],
-        prometheus: &[("{{command}}", "sum by (command) (rate(btcdmon_messages_total{node=~\"$node\",direction=\"sent\"}[$__rate_interval])) * 60")], ..WHERE },
+        prometheus: &[("{{command}}", "sum by (command) (rate(btcdmon_messages_total{node=~\"$node\",transport=\"v1\",direction=\"sent\"}[$__rate_interval])) * 60")], ..WHERE },
+    Panel { title: "Messages received on encrypted connections per minute", help: "BIP 324: estimated from sizes, order and time; see docs/v2.md.", unit: "short",
+        influx: &[encrypted!("inv"), encrypted!("block"), encrypted!("cmpctblock"), encrypted!("getdata"), encrypted!("headers"), encrypted!("tx"), encrypted!("ping"), encrypted!("pong")],
+        prometheus: &[("{{command}}", "sum by (command) (rate(btcdmon_messages_total{node=~\"$node\",transport=\"v2\",direction=\"recv\"}[$__rate_interval])) * 60")], ..WHERE },
 ];
 
 const PEERS: &[Panel] = &[
@@ -149,13 +158,13 @@ const PEER_KINDS: &[Panel] = &[
 
 const RELAY: &[Panel] = &[
     Panel { title: "Blocks by how they came", help: "block, cmpctblock, cmpctblock+blocktxn, or a fallback to the whole block.", unit: "short", bars: true,
-        influx: &[("blocks", q!("count", "via", "processed_blocks", "1h")), ("compact", q!("count", "via", "processed_blocks", "1h", " AND \"via\" =~ /^cmpct/")), ("fallback", q!("count", "via", "processed_blocks", "1h", " AND \"via\" = 'block fallback'"))],
+        influx: &[("blocks", q!("count", "via", "processed_blocks", "1h", " AND \"transport\" = 'v1'")), ("compact", q!("count", "via", "processed_blocks", "1h", " AND \"transport\" = 'v1' AND \"via\" =~ /^cmpct/")), ("fallback", q!("count", "via", "processed_blocks", "1h", " AND \"transport\" = 'v1' AND \"via\" = 'block fallback'"))],
         prometheus: &[("{{via}}", "sum by (via) (increase(btcdmon_blocks_processed_total{node=~\"$node\"}[1h]))")], ..WHERE },
     Panel { title: "Time to process and to relay a block", help: "From complete data to the node's announcement: an upper bound of validation (inferred).", unit: "s",
-        influx: &[("process", "SELECT mean(\"process_time\") / 1000000 FROM \"processed_blocks\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"), ("relay", "SELECT mean(\"relay_time\") / 1000000 FROM \"processed_blocks\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"), ("announcement to data", "SELECT mean(\"announce_to_data\") / 1000000 FROM \"processed_blocks\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)")],
+        influx: &[("process", "SELECT mean(\"process_time\") / 1000000 FROM \"processed_blocks\" WHERE $timeFilter AND \"transport\" = 'v1' AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"), ("relay", "SELECT mean(\"relay_time\") / 1000000 FROM \"processed_blocks\" WHERE $timeFilter AND \"transport\" = 'v1' AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"), ("announcement to data", "SELECT mean(\"announce_to_data\") / 1000000 FROM \"processed_blocks\" WHERE $timeFilter AND \"transport\" = 'v1' AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)")],
         prometheus: &[("process", "histogram_quantile(0.5, sum by (le) (rate(btcdmon_block_process_seconds_bucket{node=~\"$node\"}[1h])))"), ("relay", "histogram_quantile(0.5, sum by (le) (rate(btcdmon_block_relay_seconds_bucket{node=~\"$node\"}[1h])))"), ("announcement to data", "histogram_quantile(0.5, sum by (le) (rate(btcdmon_block_announce_to_data_seconds_bucket{node=~\"$node\"}[1h])))")], ..WHERE },
     Panel { title: "Transactions missing from compact blocks", help: "What the node had to ask for by getblocktxn.", unit: "short", bars: true,
-        influx: &[("missing", q!("mean", "missing_tx", "processed_blocks", "1h"))],
+        influx: &[("missing", q!("mean", "missing_tx", "processed_blocks", "1h", " AND \"transport\" = 'v1'"))],
         prometheus: &[("missing", "sum(increase(btcdmon_block_missing_transactions_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_block_missing_transactions_count{node=~\"$node\"}[1h]))")], ..WHERE },
     Panel { title: "Fees that are known", help: "Share of new transactions whose fee the sensor knows.", unit: "percentunit",
         influx: &[("known", "SELECT sum(\"known\") / (sum(\"known\") + sum(\"unknown\")) FROM \"tx_fee_coverage\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(10m) fill(none)")],

@@ -5,7 +5,7 @@
 //! - `react WRITER GAP OWED PEER KIND COUNT`: how often it followed a message of the other side,
 //! - `size KIND BIN COUNT`: how often it had a size (entries of lists, bytes of the others) in a bin of
 //!   [`size::bin`],
-//! - `fit FIT COUNT`: how often a `getdata` asked for as many transactions as were announced.
+//! - `fit WRITER FIT COUNT`: how often a `getdata` asked for as many transactions as were announced.
 
 use super::kind::{KINDS, Kind};
 use super::size::{self, BINS};
@@ -91,26 +91,29 @@ pub const GAPS: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Fit {
-    /// As many as one of the newest `inv`s announced.
+    /// As many as an `inv` of a moment ago announced.
     Exact,
-    /// No more than are announced and not asked for yet.
+    /// No more than those of a moment ago.
     Within,
+    /// No more than are announced and not asked for yet, by whatever `inv`.
+    Stale,
     /// More.
     Beyond,
 }
 
 /// Number of [`Fit`].
-pub const FITS: usize = 3;
+pub const FITS: usize = 4;
 
 impl Fit {
     /// All, by number.
-    pub const ALL: [Self; FITS] = [Self::Exact, Self::Within, Self::Beyond];
+    pub const ALL: [Self; FITS] = [Self::Exact, Self::Within, Self::Stale, Self::Beyond];
 
     /// Name in the table.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Exact => "exact",
             Self::Within => "within",
+            Self::Stale => "stale",
             Self::Beyond => "beyond",
         }
     }
@@ -148,7 +151,7 @@ pub struct Counts {
     /// Sizes by kind and bin.
     pub sizes: BTreeMap<(Kind, usize), u32>,
     /// `getdata` by how they fit.
-    pub fits: [u32; FITS],
+    pub fits: [[u32; FITS]; WRITERS],
 }
 
 impl Counts {
@@ -159,7 +162,7 @@ impl Counts {
         *self.react.entry(((writer, peer_gap, owes, peer), kind)).or_default() += 1;
         *self.sizes.entry((kind, size::bin(size))).or_default() += 1;
         if let Some(fit) = fit {
-            self.fits[fit as usize] += 1;
+            self.fits[writer as usize][fit as usize] += 1;
         }
     }
 
@@ -174,7 +177,7 @@ impl Counts {
         for (k, n) in &other.sizes {
             *self.sizes.entry(*k).or_default() += n;
         }
-        for (a, b) in self.fits.iter_mut().zip(other.fits) {
+        for (a, b) in self.fits.iter_mut().flatten().zip(other.fits.iter().flatten()) {
             *a += b;
         }
     }
@@ -193,8 +196,10 @@ impl Counts {
         for ((kind, bin), n) in &self.sizes {
             let _ = writeln!(text, "size {} {bin} {n}", kind.name());
         }
-        for (fit, n) in Fit::ALL.iter().zip(self.fits) {
-            let _ = writeln!(text, "fit {} {n}", fit.name());
+        for (writer, fits) in Writer::ALL.iter().zip(self.fits) {
+            for (fit, n) in Fit::ALL.iter().zip(fits) {
+                let _ = writeln!(text, "fit {} {} {n}", writer.name(), fit.name());
+            }
         }
         text
     }
@@ -223,7 +228,10 @@ impl Counts {
                 let bin: usize = bin.parse().ok().filter(|b| *b < BINS)?;
                 self.sizes.insert((Kind::by_name(kind)?, bin), n);
             }
-            ["fit", fit] => self.fits[Fit::ALL.into_iter().find(|f| f.name() == *fit)? as usize] = n,
+            ["fit", writer, fit] => {
+                let writer = Writer::ALL.into_iter().find(|w| w.name() == *writer)?;
+                self.fits[writer as usize][Fit::ALL.into_iter().find(|f| f.name() == *fit)? as usize] = n;
+            }
             _ => return None,
         }
         Some(())

@@ -29,7 +29,7 @@ pub struct Model {
     react: Vec<f32>,
     /// Of one size in a bin.
     sizes: Vec<[f32; BINS]>,
-    fits: [f32; FITS],
+    fits: [[f32; FITS]; WRITERS],
 }
 
 static LEARNT: LazyLock<Model> =
@@ -77,9 +77,14 @@ impl Table {
     }
 }
 
-fn fits(counts: &Counts) -> [f32; FITS] {
-    let seen: f64 = counts.fits.iter().map(|n| f64::from(*n)).sum();
-    counts.fits.map(|n| ((f64::from(n) + 0.5) / (seen + 1.5)).ln() as f32)
+/// By writer; of an unknown one as of all together.
+fn fits(counts: &Counts) -> [[f32; FITS]; WRITERS] {
+    let all: [u32; FITS] = std::array::from_fn(|f| counts.fits.iter().map(|of| of[f]).sum());
+    std::array::from_fn(|w| {
+        let of = if w == Writer::Any as usize { all } else { counts.fits[w] };
+        let seen: f64 = of.iter().map(|n| f64::from(*n)).sum();
+        of.map(|n| ((f64::from(n) + 0.5) / (seen + 0.5 * FITS as f64)).ln() as f32)
+    })
 }
 
 /// Logarithm of a probability, a little of which is spread over all kinds.
@@ -156,8 +161,8 @@ impl Model {
 
     /// Of a number asked for.
     #[inline]
-    pub fn fit(&self, fit: Fit) -> f32 {
-        self.fits[fit as usize]
+    pub fn fit(&self, writer: Writer, fit: Fit) -> f32 {
+        self.fits[writer as usize][fit as usize]
     }
 }
 

@@ -36,6 +36,15 @@ const OVERDUE: Tick = 4;
 const PATIENCE: Tick = 1000;
 /// Numbers of the newest `inv`s that are remembered.
 const BATCHES: usize = 4;
+/// Bitcoin Core asks for what was announced within this time, its own delays included (2 s for peers that called, for
+/// announcements by txid, and for peers that are busy).
+const FRESH: Tick = 5 * SECOND;
+/// btcd asks at once, for what that one `inv` announced.
+const FRESH_BTCD: Tick = SECOND;
+/// Log probability that what is left of a request for transactions is denied.
+const REST_DENIED: f32 = -4.0;
+/// Log probability of asking for all blocks that were just offered.
+const ALL_OFFERED: f32 = -0.7;
 /// Share of compact blocks as long as the one before, and of those nearly so.
 const SAME: (f32, f32) = (0.5, 0.2);
 /// Compact blocks nearly as long: the coinbase and a few short ids more or less, bytes.
@@ -93,10 +102,14 @@ pub struct End {
     debts: [Debt; DEBTS],
     /// Transactions announced and not asked for.
     announced: u16,
-    /// Those of the newest `inv`s, newest first.
-    batches: [u16; BATCHES],
+    /// Those of the newest `inv`s, newest first, and when.
+    batches: [(u16, Tick); BATCHES],
     /// Blocks announced and not asked for.
     blocks: u16,
+    /// When they were last announced or asked for.
+    blocks_at: Tick,
+    /// When it last asked for hashes of blocks (`getblocks`).
+    asked_blocks: Option<Tick>,
     /// Its slowest and its quickest answer.
     slowest: Tick,
     quickest: Tick,
@@ -120,14 +133,23 @@ impl End {
             offered_block: false,
             debts: [Debt { what: Owe::Nothing, late: 0, count: 0, since: 0 }; DEBTS],
             announced: 0,
-            batches: [0; BATCHES],
+            batches: [(0, 0); BATCHES],
             blocks: 0,
+            blocks_at: 0,
+            asked_blocks: None,
             slowest: 0,
             quickest: Tick::MAX,
             compact: 0,
             block: 0,
             last: 0,
         }
+    }
+
+    /// Announces blocks. Those that nobody has asked for by now are known there.
+    fn offer(&mut self, n: u16, now: Tick) {
+        let before = if now.saturating_sub(self.blocks_at) <= NEVER { self.blocks } else { 0 };
+        self.blocks = before.saturating_add(n).min(2000);
+        self.blocks_at = now;
     }
 
     fn owe(&mut self, what: Owe, count: u16, now: Tick) {
@@ -235,7 +257,7 @@ impl State {
     /// A connection whose first byte is seen, or one joined in the middle.
     pub const fn new(from_start: bool) -> Self {
         let stage = if from_start { Stage::Key } else { Stage::Open };
-        let unsure = if from_start { 0 } else { UNSURE };
+        let unsure = if from_start { 0 } else { 2 * UNSURE };
         Self { ends: [End::new(stage), End::new(stage)], unsure, answered: 0 }
     }
 
@@ -255,12 +277,18 @@ impl State {
     }
 
     /// How a `getdata` for `n` transactions from `side` fits the announcements.
-    pub fn fit(&self, side: Side, n: u32) -> Fit {
+    pub fn fit(&self, side: Side, n: u32, now: Tick) -> Fit {
         let peer = &self.ends[side.other() as usize];
-        if peer.batches.iter().any(|b| u32::from(*b) == n) {
+        let fresh = || {
+            let fresh = if self.ends[side as usize].writer == Writer::Btcd { FRESH_BTCD } else { FRESH };
+            peer.batches.iter().filter(move |b| b.0 > 0 && now.saturating_sub(b.1) <= fresh).map(|b| u32::from(b.0))
+        };
+        if fresh().any(|b| b == n) {
             Fit::Exact
-        } else if n <= u32::from(peer.announced) {
+        } else if n <= fresh().sum() {
             Fit::Within
+        } else if n <= u32::from(peer.announced) {
+            Fit::Stale
         } else {
             Fit::Beyond
         }
@@ -280,20 +308,41 @@ impl State {
             p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
         }
         p + match kind {
+            // btcd announces transactions by a timer of seconds; a block at once.
+            Kind::Inv
+                if me.writer == Writer::Btcd
+                    && n > 1
+                    && c.gap < 3
+                    && now - me.batches[0].1.min(now) < SECOND
+                    && me.batches[0].0 > 0 =>
+            {
+                model.size(kind, n) + SO_SOON
+            }
             Kind::Inv | Kind::Headers | Kind::GetHeaders | Kind::GetBlocks | Kind::Addr => model.size(kind, n),
             Kind::NotFound => {
+                // What is left of a request is denied at once.
+                let rest = me.debts[0].what == Owe::Tx && u32::from(me.debts[0].count) == n;
+                let denied = if rest { (REST_DENIED - p).max(0.0) } else { 0.0 };
                 let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
-                model.size(kind, n) + if asked || unsure { 0.0 } else { TOO_MANY }
+                denied + model.size(kind, n) + if asked || unsure { 0.0 } else { TOO_MANY }
             }
-            Kind::GetDataTx => match self.fit(side, n) {
-                Fit::Exact => model.fit(Fit::Exact),
-                fit if unsure => model.fit(fit).max(-2.0) + model.size(kind, n),
-                fit => model.fit(fit) + model.size(kind, n),
+            Kind::GetDataTx => match self.fit(side, n, now) {
+                Fit::Exact => model.fit(me.writer, Fit::Exact),
+                fit if unsure => model.fit(me.writer, fit).max(-2.0) + model.size(kind, n),
+                fit => model.fit(me.writer, fit) + model.size(kind, n),
             },
             Kind::GetDataBlock => {
                 let offered =
-                    (n == 1 && peer.offered_block) || u32::from(peer.blocks) >= n || peer.writer == Writer::Btcd;
-                model.size(kind, n) + if offered || unsure { 0.0 } else { NOT_OFFERED }
+                    (n == 1 && (peer.offered_block || peer.writer == Writer::Btcd)) || u32::from(peer.blocks) >= n;
+                let recent = now.saturating_sub(peer.blocks_at) <= FRESH;
+                let all = if recent && u32::from(peer.blocks) == n { ALL_OFFERED } else { f32::NEG_INFINITY };
+                model.size(kind, n).max(all)
+                    + match (offered, unsure) {
+                        (true, _) => 0.0,
+                        (false, true) if n == 1 => 0.0,
+                        (false, true) => NOT_OFFERED / 2.0,
+                        (false, false) => NOT_OFFERED,
+                    }
             }
             Kind::GetBlockTxn => {
                 // An index has 1 or 3 bytes, a short id 6: nobody asks for more than there are.
@@ -322,7 +371,7 @@ impl State {
         let answered = match kind {
             Kind::Pong => me.pay(Owe::Pong, 1, now),
             Kind::Headers => {
-                me.blocks = me.blocks.saturating_add(n16).min(2000);
+                me.offer(n16, now);
                 me.pay(Owe::Headers, 1, now)
             }
             Kind::Tx => me.pay(Owe::Tx, 1, now),
@@ -344,16 +393,19 @@ impl State {
         match kind {
             Kind::Ping => peer.owe(Owe::Pong, 1, now),
             Kind::GetHeaders => peer.owe(Owe::Headers, 1, now),
+            Kind::GetBlocks => me.asked_blocks = Some(now),
             Kind::GetDataTx => {
                 peer.announced = peer.announced.saturating_sub(n16);
-                if let Some(i) = peer.batches.iter().position(|b| *b == n16) {
+                let exact = peer.batches.iter().position(|b| b.0 == n16);
+                if let Some(i) = exact.or_else(|| peer.batches.iter().position(|b| b.0 > n16)) {
                     peer.batches[i..].rotate_left(1);
-                    peer.batches[BATCHES - 1] = 0;
+                    peer.batches[BATCHES - 1] = (0, 0);
                 }
                 peer.owe(Owe::Tx, n16, now);
             }
             Kind::GetDataBlock => {
                 peer.blocks = peer.blocks.saturating_sub(n16);
+                peer.blocks_at = now;
                 peer.owe(if n > 1 { Owe::Blocks } else { Owe::Block }, n16, now);
             }
             Kind::GetBlockTxn => {
@@ -363,7 +415,10 @@ impl State {
             Kind::Inv => {
                 me.announced = me.announced.saturating_add(n16);
                 me.batches.rotate_right(1);
-                me.batches[0] = n16;
+                me.batches[0] = (n16, now);
+                if peer.asked_blocks.take().is_some_and(|since| now.saturating_sub(since) <= LATE) {
+                    me.offer(n16, now);
+                }
             }
             Kind::WtxidRelay => me.writer = Writer::Core,
             Kind::Verack if me.writer == Writer::Any && me.once & 1 != 0 => me.writer = Writer::Btcd,

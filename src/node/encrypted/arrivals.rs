@@ -125,16 +125,16 @@ impl Arrivals {
     }
 
     fn arrive(&mut self, s: &Sighting) {
-        let fallback =
-            |a: &&mut Arrival| s.kind == Kind::Block && a.fell_back && a.whole.is_none() && a.on.contains(&s.connection);
+        let fallback = |a: &&mut Arrival| {
+            s.kind == Kind::Block && a.fell_back && a.whole.is_none() && a.on.contains(&s.connection)
+        };
         if let Some(a) = self.recent.iter_mut().rev().find(fallback) {
             (a.whole, a.time) = (Some(s.size), s.time);
             return;
         }
         let size = |a: &Arrival| if s.kind == Kind::Block { a.whole } else { a.compact };
-        let same = |a: &&mut Arrival| {
-            size(a) == Some(s.size) && a.is_near(s.time, SAME) && !a.on.contains(&s.connection)
-        };
+        let same =
+            |a: &&mut Arrival| size(a) == Some(s.size) && a.is_near(s.time, SAME) && !a.on.contains(&s.connection);
         // From one peer a second one is another block.
         match self.recent.iter_mut().find(same) {
             Some(a) if a.on.len() < CONNECTIONS => a.on.push(s.connection),

@@ -5,14 +5,8 @@ use crate::message::v2::kind::Kind;
 use crate::time::Timestamp;
 
 /// Messages by which a side asks for or offers something, in the order of the series.
-const FEATURES: [Kind; 6] = [
-    Kind::SendTxRcncl,
-    Kind::WtxidRelay,
-    Kind::SendAddrV2,
-    Kind::SendHeaders,
-    Kind::SendCmpct,
-    Kind::FeeFilter,
-];
+const FEATURES: [Kind; 6] =
+    [Kind::SendTxRcncl, Kind::WtxidRelay, Kind::SendAddrV2, Kind::SendHeaders, Kind::SendCmpct, Kind::FeeFilter];
 /// Bits of `verack` and `version`, after those of the features.
 const VERACK: u8 = 1 << 6;
 const VERSION: u8 = 1 << 7;

@@ -111,6 +111,11 @@ impl Matcher {
         self.waiting.pop_front()
     }
 
+    /// Sizes, things known, places in their order: for tests of the caps.
+    pub fn len(&self) -> (usize, usize, usize) {
+        (self.known.len(), self.known.values().map(VecDeque::len).sum(), self.order.len())
+    }
+
     /// What a message is.
     pub fn find(&mut self, s: &Sighting) -> Option<Found> {
         let all = self.known.get_mut(&(s.kind, s.size))?;

@@ -33,7 +33,13 @@ pub fn how(series: usize, c: &Column) -> How {
         id::MSG_RECV | id::MSG_SENT | id::MSG_RECV_BYTES | id::MSG_SENT_BYTES if c.unit != "announcements" => {
             How::Command
         }
-        id::MSG_RECV | id::MSG_SENT | id::MSG_RECV_BYTES | id::MSG_SENT_BYTES | id::TX_FEE_COVERAGE => How::Sum,
+        id::MSG_RECV | id::MSG_SENT | id::MSG_RECV_BYTES | id::MSG_SENT_BYTES | id::TX_FEE_COVERAGE | id::ANNOUNCEMENTS => {
+            How::Sum
+        }
+        id::PING => match c.name {
+            "answered" => How::Sum,
+            _ => How::Gauge,
+        },
         id::VISIBILITY => match c.name {
             "connections" => How::Gauge,
             _ => How::Cumulative,
@@ -44,7 +50,9 @@ pub fn how(series: usize, c: &Column) -> How {
             _ => How::Gauge,
         },
         id::PEERS => match c.name {
-            "version" | "services" | "start_height" | "relay" | "connection" => How::Event,
+            "version" | "services" | "start_height" | "relay" | "connection" | "implementation" | "features" => {
+                How::Event
+            }
             _ => How::Gauge,
         },
         id::BLOCKS => How::Gauge,
@@ -61,6 +69,7 @@ fn unit(c: &Column) -> &'static str {
         "sat/kvB" => "satoshis_per_kvbyte",
         "WU" => "weight_units",
         "s" => "seconds",
+        "us" => "microseconds",
         _ => "",
     }
 }
@@ -122,6 +131,8 @@ pub struct EventMetric {
     pub needs: &'static str,
     /// What it says.
     pub what: What,
+    /// Of which transport: what is estimated (`v2`) has metrics of its own. Series without such a tag do not care.
+    pub transport: &'static str,
 }
 
 const SIZES: &[f64] = &[150., 200., 250., 300., 400., 500., 750., 1000., 2000., 5000., 10_000., 50_000., 100_000.];
@@ -141,7 +152,12 @@ const fn event(
     what: What,
     help: &'static str,
 ) -> EventMetric {
-    EventMetric { series, name, help, labels, needs, what }
+    EventMetric { series, name, help, labels, needs, what, transport: "v1" }
+}
+
+/// The same of what is estimated of encrypted connections.
+const fn estimated(metric: EventMetric) -> EventMetric {
+    EventMetric { transport: "v2", ..metric }
 }
 
 /// Microseconds as seconds.
@@ -300,6 +316,38 @@ pub const EVENTS: &[EventMetric] = &[
         &[],
         What::Histogram("fee_rate", 1., RATES),
         "Fee rates of those transactions (exact)",
+    ),
+    estimated(event(
+        id::TX,
+        "btcdmon_encrypted_transaction_size_bytes",
+        "tx_size",
+        &[],
+        What::Histogram("tx_size", 1., SIZES),
+        "Size of transactions that the node received on encrypted connections (estimated)",
+    )),
+    estimated(event(
+        id::PROCESSED_BLOCKS,
+        "btcdmon_encrypted_blocks_total",
+        "via",
+        &["via"],
+        What::Count,
+        "Blocks that came to the node on encrypted connections, by how they came (estimated)",
+    )),
+    estimated(event(
+        id::PROCESSED_BLOCKS,
+        "btcdmon_encrypted_block_relay_seconds",
+        "relay_time",
+        &[],
+        What::Histogram("relay_time", US, SECONDS),
+        "From complete data on an encrypted connection to the node's first compact block of that size (estimated)",
+    )),
+    event(
+        id::MATCHES,
+        "btcdmon_matches_total",
+        "id",
+        &["direction", "message"],
+        What::Count,
+        "Transactions and blocks seen in the clear that were recognised on encrypted connections (estimated)",
     ),
 ];
 

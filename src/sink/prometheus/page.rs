@@ -92,6 +92,10 @@ impl Page {
         if value(e.needs).is_none_or(|v| *v == Value::Absent) {
             return;
         }
+        // What is estimated is never added to what was read.
+        if value("transport").is_some_and(|t| word(t).is_some_and(|t| t != e.transport)) {
+            return;
+        }
         let mut labels: Labels = vec![("node", escape(&p.node).into_owned())];
         for name in e.labels {
             let text = value(name).and_then(word).unwrap_or_default();
