@@ -51,10 +51,32 @@ fn examples() -> String {
                 shown.push(line(p));
             }
         }
-        assert!(!shown.is_empty(), "{}", s.name);
+        assert!(!shown.is_empty() || s.name == "matches", "{}", s.name);
         for l in shown {
             text += &(l + "\n");
         }
+    }
+    text + "```\n" + &encrypted()
+}
+
+/// The same of what is estimated of encrypted connections.
+fn encrypted() -> String {
+    let capture = corpus::captures().iter().find(|c| c.name == "btcd-v2").unwrap();
+    let run = corpus::run::run(&capture.packets);
+    let mut text =
+        "\nEstimated points of a replay of `captures/btcd-v2`, where a node has plain and encrypted peers.\n\n```\n".to_owned();
+    for (i, s) in SERIES.iter().enumerate() {
+        let estimated = |p: &&Point| {
+            let tags = s.columns.iter().zip(&p.values).filter(|(c, _)| c.tag);
+            let is = |v: &Value, word: &str| *v == Value::Text(word.into());
+            p.series == i && (s.name == "matches" || tags.into_iter().any(|(_, v)| is(v, "v2") || is(v, "encrypted")))
+        };
+        if let Some(p) = run.points.iter().rev().find(estimated) {
+            text += &(line(p) + "\n");
+        }
+    }
+    for name in ["tx", "processed_blocks", "peers", "msg_recv", "announcements", "ping", "matches"] {
+        assert!(text.contains(&format!("\n{name},")), "no estimated point of {name}");
     }
     text + "```\n"
 }

@@ -1,12 +1,13 @@
 //! Synthetic captures: the same bytes in every run.
 //!
 //! Reading order: [`rng`], [`tx`] and [`block`] (what is sent), [`p2p`] (in which messages), [`net`] (in which
-//! packets), [`ibd`], [`relay`] and [`crowd`] (by whom and when).
+//! packets), [`ibd`], [`relay`], [`crowd`] and [`encrypted`] (by whom and when).
 
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
 pub mod block;
 pub mod crowd;
+pub mod encrypted;
 pub mod ibd;
 pub mod net;
 pub mod p2p;

@@ -22,6 +22,8 @@ pub struct Known {
     pub command: Command,
     pub offset: u64,
     pub len: u32,
+    /// When the node logged it, ns since 1970.
+    pub logged: i64,
 }
 
 /// What a segment was, or what was missing.
@@ -51,6 +53,7 @@ struct Line {
     dir: String,
     command: String,
     len: u32,
+    t_us: i64,
 }
 
 #[derive(Default)]
@@ -109,9 +112,10 @@ impl Recording {
                 });
                 let total: u64 = known.iter().map(|k| u64::from(k.1)).sum();
                 let Some(mut offset) = ends.max().and_then(|end| end.checked_sub(total)) else { continue };
-                for (command, len) in known {
-                    s.truth[sender as usize].push(Known { command: *command, offset, len: *len });
-                    offset += u64::from(*len);
+                for (command, len, logged) in known {
+                    let (command, len, logged) = (*command, *len, *logged);
+                    s.truth[sender as usize].push(Known { command, offset, len, logged });
+                    offset += u64::from(len);
                 }
             }
         }
@@ -122,7 +126,7 @@ impl Recording {
 }
 
 /// Which end is the node.
-trait NodeSide {
+pub trait NodeSide {
     fn initiator_or_other(&self, node: &[IpAddr]) -> Option<Side>;
 }
 
@@ -162,7 +166,7 @@ fn streams(path: &Path) -> Result<Vec<Stream>> {
     Ok(partition.handler.streams)
 }
 
-type Truth = HashMap<(String, String), Vec<(Command, u32)>>;
+type Truth = HashMap<(String, String), Vec<(Command, u32, i64)>>;
 
 fn truth(path: &Path) -> Result<Truth> {
     let file = std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
@@ -174,7 +178,7 @@ fn truth(path: &Path) -> Result<Truth> {
         let Some(command) = names.get(line.command.as_str()) else { continue };
         let has_short = command.spec().is_some_and(|s| s.v2_type.is_some());
         let len = 20 + if has_short { 1 } else { 13 } + line.len;
-        truth.entry((plain(&line.peer), line.dir)).or_default().push((*command, len));
+        truth.entry((plain(&line.peer), line.dir)).or_default().push((*command, len, line.t_us * 1000));
     }
     Ok(truth)
 }

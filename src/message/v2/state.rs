@@ -26,6 +26,10 @@ const TOO_MANY: f32 = -8.0;
 const AGAIN: f32 = -10.0;
 /// Log probability of asking for what was never offered.
 const NOT_OFFERED: f32 = -7.0;
+/// The same where the offer may have been missed, of more than one block: few nodes lag.
+const RARELY_OFFERED: f32 = -5.0;
+/// Blocks that Bitcoin Core has asked one peer for at most (`MAX_BLOCKS_IN_TRANSIT_PER_PEER`).
+const IN_FLIGHT: u32 = 16;
 /// A lost request or answer leaves everything unsure for this long.
 pub const UNSURE: Tick = 3 * SECOND;
 
@@ -340,7 +344,8 @@ impl State {
                     + match (offered, unsure) {
                         (true, _) => 0.0,
                         (false, true) if n == 1 => 0.0,
-                        (false, true) => NOT_OFFERED / 2.0,
+                        (false, true) if n <= IN_FLIGHT => RARELY_OFFERED,
+                        (false, true) => NOT_OFFERED,
                         (false, false) => NOT_OFFERED,
                     }
             }
@@ -393,7 +398,12 @@ impl State {
         match kind {
             Kind::Ping => peer.owe(Owe::Pong, 1, now),
             Kind::GetHeaders => peer.owe(Owe::Headers, 1, now),
-            Kind::GetBlocks => me.asked_blocks = Some(now),
+            Kind::GetBlocks => {
+                me.asked_blocks = Some(now);
+                if me.writer == Writer::Any {
+                    me.writer = Writer::Btcd;
+                }
+            }
             Kind::GetDataTx => {
                 peer.announced = peer.announced.saturating_sub(n16);
                 let exact = peer.batches.iter().position(|b| b.0 == n16);
@@ -422,6 +432,10 @@ impl State {
             }
             Kind::WtxidRelay => me.writer = Writer::Core,
             Kind::Verack if me.writer == Writer::Any && me.once & 1 != 0 => me.writer = Writer::Btcd,
+            // Joined in the middle, habits show later.
+            Kind::CmpctBlock | Kind::FeeFilter if me.writer == Writer::Any => {
+                me.writer = Writer::Core;
+            }
             Kind::Version => me.stage = Stage::Open,
             Kind::Unknown => self.unsure = self.unsure.max(now + SECOND),
             _ => {}

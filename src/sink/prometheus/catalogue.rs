@@ -33,9 +33,12 @@ pub fn how(series: usize, c: &Column) -> How {
         id::MSG_RECV | id::MSG_SENT | id::MSG_RECV_BYTES | id::MSG_SENT_BYTES if c.unit != "announcements" => {
             How::Command
         }
-        id::MSG_RECV | id::MSG_SENT | id::MSG_RECV_BYTES | id::MSG_SENT_BYTES | id::TX_FEE_COVERAGE | id::ANNOUNCEMENTS => {
-            How::Sum
-        }
+        id::MSG_RECV
+        | id::MSG_SENT
+        | id::MSG_RECV_BYTES
+        | id::MSG_SENT_BYTES
+        | id::TX_FEE_COVERAGE
+        | id::ANNOUNCEMENTS => How::Sum,
         id::PING => match c.name {
             "answered" => How::Sum,
             _ => How::Gauge,

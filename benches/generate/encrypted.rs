@@ -1,0 +1,86 @@
+//! Very many encrypted connections (BIP 324) of one node, as a tap sees them: lengths, order and time are those of
+//! Bitcoin Core, the bytes are random.
+
+use super::net::{Link, Tap};
+use super::rng::Rng;
+use anyhow::Result;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// What is written.
+#[derive(Clone, Copy)]
+pub struct Encrypted {
+    /// Connections that stay open.
+    pub connections: u32,
+    /// Relays of transactions over each: `inv`, `getdata`, some `tx`.
+    pub rounds: u32,
+    /// The node's port: on one of Bitcoin's the lengths are read, on another the bytes are only counted.
+    pub port: u16,
+}
+
+/// `wtxidrelay` and others without contents.
+const EMPTY: usize = 33;
+/// `ping`, `pong`, `feefilter`.
+const NUMBER: usize = 29;
+
+/// Sends packets of these lengths, each by itself.
+fn send(tap: &mut Tap, rng: &mut Rng, link: &mut Link, from: usize, lengths: &[usize]) -> Result<()> {
+    let mut bytes = Vec::new();
+    for n in lengths {
+        bytes.clear();
+        rng.bytes(&mut bytes, *n);
+        link.send(tap, from, &bytes)?;
+    }
+    Ok(())
+}
+
+fn handshake(tap: &mut Tap, rng: &mut Rng, link: &mut Link) -> Result<()> {
+    let garbage = [rng.range(0, 4095) as usize, rng.range(0, 4095) as usize];
+    send(tap, rng, link, 0, &[64 + garbage[0]])?;
+    send(tap, rng, link, 1, &[64 + garbage[1] + 36])?;
+    send(tap, rng, link, 0, &[36, 140])?;
+    send(tap, rng, link, 1, &[141, EMPTY, EMPTY, EMPTY])?;
+    send(tap, rng, link, 0, &[EMPTY, EMPTY, EMPTY, EMPTY, 30, NUMBER, 1050, NUMBER])?;
+    send(tap, rng, link, 1, &[30, NUMBER, 1050, NUMBER, NUMBER, 22])?;
+    send(tap, rng, link, 0, &[NUMBER, 22])
+}
+
+fn relay(tap: &mut Tap, rng: &mut Rng, link: &mut Link) -> Result<()> {
+    let (from, announced) = (usize::from(rng.percent(40)), rng.range(1, 12) as usize);
+    send(tap, rng, link, from, &[22 + 36 * announced])?;
+    let asked = rng.range(0, announced as u64) as usize;
+    if asked > 0 {
+        send(tap, rng, link, 1 - from, &[22 + 36 * asked])?;
+        let sizes: Vec<usize> = (0..asked).map(|_| 21 + rng.range(190, 700) as usize).collect();
+        send(tap, rng, link, from, &sizes)?;
+    }
+    if rng.percent(5) {
+        send(tap, rng, link, 1, &[NUMBER])?;
+        send(tap, rng, link, 0, &[NUMBER])?;
+    }
+    Ok(())
+}
+
+/// Writes the capture.
+pub fn write(path: &Path, what: Encrypted) -> Result<()> {
+    let rng = &mut Rng::new(0x6f70_6171_7565);
+    let mut tap = Tap::create(path, super::START)?;
+    let node = SocketAddr::from(([192, 0, 2, 7], what.port));
+    let mut links = Vec::new();
+    for n in 0..what.connections {
+        let [_, a, b, c] = n.to_be_bytes();
+        let ends = [SocketAddr::from(([10, a, b, c], 40_000 + (n % 20_000) as u16)), node];
+        let mut link = Link::open(&mut tap, ends, [rng.next() as u32, rng.next() as u32])?;
+        handshake(&mut tap, rng, &mut link)?;
+        links.push(link);
+    }
+    for round in 0..what.rounds {
+        // A connection is heard of every 5 s.
+        let begin = super::START + i64::from(round + 1) * 5_000_000_000;
+        for (n, link) in links.iter_mut().enumerate() {
+            tap.wait_until(begin + n as i64 * 5_000_000_000 / i64::from(what.connections.max(1)));
+            relay(&mut tap, rng, link)?;
+        }
+    }
+    tap.finish()
+}

@@ -1,0 +1,76 @@
+//! What it costs to read encrypted connections by the lengths of their segments, against only counting their bytes:
+//! `cargo bench --bench opaque`.
+//!
+//! The same conversations on Bitcoin's port, where lengths are read, and on another, where bytes are counted: CPU time
+//! (user and system, the least of three runs) and memory, with few and with 10,000 connections.
+
+#![allow(dead_code, reason = "the generators and the measuring are shared with the benchmark `replay`")]
+
+#[path = "replay/capture.rs"]
+mod capture;
+mod generate;
+#[path = "replay/measure.rs"]
+mod measure;
+
+use anyhow::Result;
+use capture::Capture;
+use generate::encrypted::{self, Encrypted};
+use measure::Usage;
+use std::path::Path;
+use std::process::Command;
+
+/// The binary that cargo has built with this benchmark.
+const BTCDMON: &str = env!("CARGO_BIN_EXE_btcdmon");
+/// Runs of which the least time counts.
+const RUNS: u32 = 3;
+/// Few and many connections.
+const CONNECTIONS: [u32; 2] = [100, 10_000];
+/// Relays over each.
+const ROUNDS: u32 = 12;
+/// Where lengths are read, and where bytes are only counted.
+const PORTS: [u16; 2] = [8333, 9999];
+
+fn main() -> Result<()> {
+    // `cargo test --benches` runs this program too, to see whether it builds.
+    if !std::env::args().any(|a| a == "--bench") {
+        println!("not run by `cargo bench`: nothing is measured");
+        return Ok(());
+    }
+    let scratch = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+    let run = |connections, rounds, port| -> Result<(Usage, u64)> {
+        let name = format!("encrypted-{connections}-{rounds}-{port}");
+        let path = generate::capture(&scratch, &name, 0, |path| {
+            encrypted::write(path, Encrypted { connections, rounds, port })
+        })?;
+        let read = Capture::read("encrypted", path)?;
+        let usage = measure::best(RUNS, || {
+            let mut c = Command::new(BTCDMON);
+            c.args(["replay", "--quiet", "--workers", "1", "--node", "bench=192.0.2.7"]).arg(&read.path);
+            Ok(c)
+        })?;
+        std::fs::remove_file(&read.path)?;
+        Ok((usage, read.packets))
+    };
+    for rounds in [ROUNDS, 0] {
+        let what = if rounds > 0 { "with relays" } else { "handshakes alone" };
+        let mut many = Vec::new();
+        for port in PORTS {
+            let (few, _) = run(CONNECTIONS[0], rounds, port)?;
+            let (all, packets) = run(CONNECTIONS[1], rounds, port)?;
+            let more = f64::from(CONNECTIONS[1] - CONNECTIONS[0]);
+            let each = all.memory.unwrap_or(0).saturating_sub(few.memory.unwrap_or(0)) as f64 / more;
+            println!(
+                "{what}, port {port}: {packets} packets, {:.2} s of CPU, {:.0} ns a packet, {each:.0} bytes a connection",
+                all.cpu,
+                all.cpu * 1e9 / packets as f64
+            );
+            many.push((all.cpu, each));
+        }
+        println!(
+            "{what}: CPU ratio {:.2}, {:.0} bytes more a connection\n",
+            many[0].0 / many[1].0,
+            many[0].1 - many[1].1
+        );
+    }
+    Ok(())
+}
