@@ -59,7 +59,7 @@ struct Logged {
 
 /// What the log tells of the encrypted connections, as far as something with the same checksum was seen in the clear.
 fn logged(folder: &Path, run: &Run) -> Vec<Logged> {
-    let mut ids: HashMap<(String, String), String> = HashMap::new();
+    let mut ids: HashMap<(String, [u8; 4]), String> = HashMap::new();
     for m in &run.messages {
         let id = match &m.content.body {
             Ok(Body::Tx(tx)) => tx.txid,
@@ -67,8 +67,7 @@ fn logged(folder: &Path, run: &Run) -> Vec<Logged> {
             Ok(Body::CompactBlock(b)) => b.hash,
             _ => continue,
         };
-        let checksum: String = m.content.checksum.unwrap().iter().map(|b| format!("{b:02x}")).collect();
-        ids.insert((m.content.command.clone(), checksum), id.to_string());
+        ids.insert((m.content.command.clone(), m.content.checksum.unwrap()), id.to_string());
     }
     let clear: HashSet<String> = run.messages.iter().map(|m| plain(&m.peer.to_string())).collect();
     let file = std::fs::File::open(folder.join("messages.jsonl.gz")).unwrap();
@@ -81,7 +80,8 @@ fn logged(folder: &Path, run: &Run) -> Vec<Logged> {
         if clear.contains(&peer) {
             continue;
         }
-        if let Some(id) = ids.get(&(field("command"), field("checksum"))) {
+        let checksum = u32::from_str_radix(&field("checksum"), 16).unwrap().to_be_bytes();
+        if let Some(id) = ids.get(&(field("command"), checksum)) {
             all.push(Logged {
                 peer,
                 direction: field("dir"),

@@ -64,7 +64,8 @@ fn encrypted() -> String {
     let capture = corpus::captures().iter().find(|c| c.name == "btcd-v2").unwrap();
     let run = corpus::run::run(&capture.packets);
     let mut text =
-        "\nEstimated points of a replay of `captures/btcd-v2`, where a node has plain and encrypted peers.\n\n```\n".to_owned();
+        "\nEstimated points of a replay of `captures/btcd-v2`, where a node has plain and encrypted peers.\n\n```\n"
+            .to_owned();
     for (i, s) in SERIES.iter().enumerate() {
         let estimated = |p: &&Point| {
             let tags = s.columns.iter().zip(&p.values).filter(|(c, _)| c.tag);

@@ -108,10 +108,7 @@ impl Connection {
 
     /// Notes a `ping`; of a `pong` that answers one tells how long that took, µs.
     pub fn round_trip(&mut self, m: &Message, at: Timestamp) -> Option<u64> {
-        let nonce = match m.body {
-            Ok(Body::Nonce(nonce)) => nonce,
-            _ => return None,
-        };
+        let Ok(Body::Nonce(nonce)) = m.body else { return None };
         match m.command {
             Command::PING => self.ping(m.side, nonce, at),
             Command::PONG => self.pong(m.side, nonce, at),

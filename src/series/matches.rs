@@ -28,7 +28,7 @@ const COLUMNS: [Column; 9] = [
         "confidence",
         Estimated,
         "",
-        "How sure that is: the confidence of the message by candidates. A size that was never seen in the clear is not counted against it.",
+        "How sure that is: the confidence of the message, by its share among the candidates, each counted by the inverse of the time between it and the nearest sight in the clear. What was never seen in the clear is not counted against it.",
     ),
     integer(
         "delay",

@@ -227,7 +227,9 @@ fn round_trips_have_least_mean_and_most() {
     let mut r = RoundTrips::default();
     let p = named(id::PING, &ping::values("v1", "sent", &r));
     assert_eq!((&p["answered"], &p["rtt_min"], &p["rtt_mean"]), (&Value::Integer(0), &Value::Absent, &Value::Absent));
-    [300, 100, 500].into_iter().for_each(|us| r.count(us));
+    for us in [300, 100, 500] {
+        r.count(us);
+    }
     let mut all = RoundTrips::default();
     all.merge(&r);
     all.merge(&RoundTrips::default());

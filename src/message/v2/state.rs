@@ -340,14 +340,12 @@ impl State {
                     (n == 1 && (peer.offered_block || peer.writer == Writer::Btcd)) || u32::from(peer.blocks) >= n;
                 let recent = now.saturating_sub(peer.blocks_at) <= FRESH;
                 let all = if recent && u32::from(peer.blocks) == n { ALL_OFFERED } else { f32::NEG_INFINITY };
-                model.size(kind, n).max(all)
-                    + match (offered, unsure) {
-                        (true, _) => 0.0,
-                        (false, true) if n == 1 => 0.0,
-                        (false, true) if n <= IN_FLIGHT => RARELY_OFFERED,
-                        (false, true) => NOT_OFFERED,
-                        (false, false) => NOT_OFFERED,
-                    }
+                let strange = match n {
+                    n if offered || (n == 1 && unsure) => 0.0,
+                    2..=IN_FLIGHT if unsure => RARELY_OFFERED,
+                    _ => NOT_OFFERED,
+                };
+                model.size(kind, n).max(all) + strange
             }
             Kind::GetBlockTxn => {
                 // An index has 1 or 3 bytes, a short id 6: nobody asks for more than there are.

@@ -1,9 +1,10 @@
 //! Where the clear and the encrypted meet: a transaction or block seen in the clear is recognised on encrypted
 //! connections by its exact size and the time.
 //!
-//! Rules: each is sent on a connection once. What the node got in the clear first, it did not get encrypted. What it
-//! sends, it has. Of several that it may be the one is taken that fits the time best, and the confidence is divided by
-//! their number.
+//! Rules: each is sent on a connection once, and comes to the node once. What the node got in the clear first, it did not
+//! get encrypted. What it sends, it has. Nodes announce to many peers at one time and are asked at once, so that of
+//! several that it may be the one is most probable that went to another peer at nearly the same time: each counts by
+//! the inverse of that time, and the confidence is the share of the one that is taken.
 
 use super::Sighting;
 use crate::flow::PacketIndex;
@@ -23,12 +24,16 @@ const BLOCK: i64 = 5 * SECOND;
 /// What was seen in the clear is remembered so long, ns: a message is looked at [`RELAY`] after it was sent, and may
 /// have been sent as long after.
 const REMEMBERED: i64 = 2 * RELAY;
-/// … and at most so many (some 3 MB); beyond, the oldest is forgotten and not recognised any more.
+/// … and at most so many (some 6 MB); beyond, the oldest is forgotten and not recognised any more.
 const KNOWN: usize = 32_768;
 /// … of one size: with more of them nothing is told apart.
 const OF_ONE_SIZE: usize = 64;
 /// Connections remembered of each: nodes have up to 125; on further ones it may be recognised again.
 const CONNECTIONS: usize = 128;
+/// Times remembered at which each was sent in the clear; beyond, the oldest is forgotten.
+const SHOWN: usize = 16;
+/// Answers to peers that were told of a transaction together come within this time, ns.
+const TOGETHER: i64 = SECOND / 100;
 /// Messages that wait until what is seen in the clear after them is known, at most (some 6 MB); beyond, the oldest is
 /// looked at early.
 const WAITING: usize = 65_536;
@@ -36,11 +41,38 @@ const WAITING: usize = 65_536;
 /// Something seen in the clear.
 #[derive(Clone, Debug)]
 struct Known {
+    /// Number of its place in the order.
+    n: u64,
     id: Hash256,
     first: Timestamp,
-    /// It came to the node in the clear.
+    /// It came to the node in the clear first.
     received: bool,
+    /// It is recognised in what came encrypted.
+    came: bool,
+    /// When the node sent it in the clear.
+    shown: Vec<Timestamp>,
     on: Vec<PacketIndex>,
+}
+
+impl Known {
+    /// How far a message at `time` is from where this is seen in the clear, ns.
+    fn nearest(&self, time: Timestamp) -> i64 {
+        let shown = self.shown.iter().map(|t| time.since(*t).saturating_abs()).min();
+        shown.unwrap_or_else(|| time.since(self.first).saturating_abs())
+    }
+
+    /// The same for comparing: what only came in the clear says less of when it goes.
+    fn distance(&self, time: Timestamp) -> i64 {
+        let less = if self.shown.is_empty() { SECOND } else { TOGETHER };
+        self.nearest(time).saturating_add(less)
+    }
+
+    fn show(&mut self, at: Timestamp) {
+        if self.shown.len() >= SHOWN {
+            self.shown.remove(0);
+        }
+        self.shown.push(at);
+    }
 }
 
 type Size = (Kind, u32);
@@ -50,6 +82,8 @@ type Size = (Kind, u32);
 pub struct Found {
     id: Hash256,
     candidates: u32,
+    /// Share of the one that was taken.
+    share: f64,
     delay: i64,
 }
 
@@ -57,7 +91,8 @@ pub struct Found {
 #[derive(Clone, Debug, Default)]
 pub struct Matcher {
     known: BTreeMap<Size, VecDeque<Known>>,
-    order: VecDeque<(Timestamp, Size)>,
+    order: VecDeque<(u64, Timestamp, Size)>,
+    taken: u64,
     waiting: VecDeque<Sighting>,
 }
 
@@ -65,24 +100,29 @@ impl Matcher {
     /// Something is seen in the clear.
     pub fn clear(&mut self, size: Size, id: &Hash256, at: Timestamp, direction: Direction) {
         let all = self.known.entry(size).or_default();
-        if all.iter().any(|k| k.id == *id) {
+        let received = direction == Direction::Recv;
+        if let Some(k) = all.iter_mut().find(|k| k.id == *id) {
+            if !received {
+                k.show(at);
+            }
             return;
         }
         if all.len() >= OF_ONE_SIZE {
             all.pop_front();
         }
-        let received = direction == Direction::Recv;
-        all.push_back(Known { id: *id, first: at, received, on: Vec::new() });
-        self.order.push_back((at, size));
+        self.taken += 1;
+        let shown = if received { Vec::new() } else { vec![at] };
+        all.push_back(Known { n: self.taken, id: *id, first: at, received, came: false, shown, on: Vec::new() });
+        self.order.push_back((self.taken, at, size));
         if self.order.len() > KNOWN {
             self.forget_oldest();
         }
     }
 
     fn forget_oldest(&mut self) {
-        let Some((at, size)) = self.order.pop_front() else { return };
+        let Some((n, _, size)) = self.order.pop_front() else { return };
         let Some(all) = self.known.get_mut(&size) else { return };
-        all.pop_front_if(|k| k.first == at);
+        all.pop_front_if(|k| k.n == n);
         if all.is_empty() {
             self.known.remove(&size);
         }
@@ -90,7 +130,7 @@ impl Matcher {
 
     /// Forgets what is too old at `now`.
     pub fn forget(&mut self, now: Timestamp) {
-        while self.order.front().is_some_and(|(at, _)| now.since(*at) > REMEMBERED) {
+        while self.order.front().is_some_and(|(_, at, _)| now.since(*at) > REMEMBERED) {
             self.forget_oldest();
         }
     }
@@ -121,23 +161,23 @@ impl Matcher {
         let all = self.known.get_mut(&(s.kind, s.size))?;
         let fits = |k: &Known| {
             let delay = s.time.since(k.first);
-            let in_time = match (s.kind, s.direction, k.received) {
-                (Kind::Tx, Direction::Recv, true) => false,
+            let in_time = match (s.kind, s.direction) {
                 // The node passes it on after it came.
-                (Kind::Tx, Direction::Recv, false) => (-RELAY..=0).contains(&delay),
-                (Kind::Tx, Direction::Sent, true) => (0..=RELAY).contains(&delay),
-                (Kind::Tx, Direction::Sent, false) => (-RELAY..=RELAY).contains(&delay),
-                _ => (-BLOCK..=BLOCK).contains(&delay),
+                (Kind::Tx, Direction::Recv) => !k.received && !k.came && (-RELAY..=0).contains(&delay),
+                (Kind::Tx, Direction::Sent) => (!k.received || delay >= 0) && k.nearest(s.time) <= RELAY,
+                _ => k.nearest(s.time) <= BLOCK,
             };
             in_time && !k.on.contains(&s.connection)
         };
-        let candidates = all.iter().filter(|k| fits(k)).count();
-        let k = all.iter_mut().filter(|k| fits(k)).min_by_key(|k| s.time.since(k.first).abs())?;
+        let weight = |k: &Known| 1.0 / k.distance(s.time) as f64;
+        let (candidates, weights) =
+            all.iter().filter(|k| fits(k)).fold((0, 0.0), |(n, sum), k| (n + 1, sum + weight(k)));
+        let k = all.iter_mut().filter(|k| fits(k)).min_by_key(|k| k.distance(s.time))?;
         if k.on.len() < CONNECTIONS {
             k.on.push(s.connection);
         }
-        let delay = s.time.since(k.first) / 1000;
-        Some(Found { id: k.id, candidates: u32::try_from(candidates).unwrap_or(u32::MAX), delay })
+        k.came |= s.direction == Direction::Recv;
+        Some(Found { id: k.id, candidates, share: weight(k) / weights, delay: s.time.since(k.first) / 1000 })
     }
 }
 
@@ -152,7 +192,7 @@ impl Found {
             peer: s.peer.to_string(),
             connection: s.connection.0,
             candidates: self.candidates,
-            confidence: f64::from(s.confidence) / 1000.0 / f64::from(self.candidates.max(1)),
+            confidence: f64::from(s.confidence) / 1000.0 * self.share,
             delay: self.delay,
         })
     }

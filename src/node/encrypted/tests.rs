@@ -135,7 +135,7 @@ fn points_are_written_when_nothing_more_is_expected_and_no_two_at_one_time() {
 
 #[test]
 fn what_came_in_the_clear_is_recognised_where_it_goes_encrypted() {
-    let (tx, recv, sent) = (Kind::Tx, Direction::Recv, Direction::Sent);
+    let (tx, recv) = (Kind::Tx, Direction::Recv);
     let mut lab = Lab::new();
     lab.clear(1000, tx, 300, 1, recv).clear(2000, tx, 300, 2, recv).clear(3000, tx, 301, 3, recv);
     // The first is not sent before it came; both are sent to 7, each once.
@@ -163,7 +163,21 @@ fn what_came_encrypted_is_recognised_where_it_goes_in_the_clear() {
         [format!("recv tx {first} 2 -3000000"), format!("recv tx {second} 1 -500000")],
         "of the second only one is left: the first was sent on before it came"
     );
-    assert_eq!(lab.rows(id::MATCHES, &["confidence"]), ["0.45", "0.90"]);
+    // 3 s against 8.5 s.
+    assert_eq!(lab.rows(id::MATCHES, &["confidence"]), ["0.66", "0.90"]);
+    // Later one goes encrypted at the same time as in the clear.
+    lab.clear(62_000, tx, 300, 1, sent).clear(63_000, tx, 300, 2, sent).sent(63_001, 9, tx, 300).finish();
+    assert_eq!(lab.matches()[2], format!("sent tx {second} 2 53501000"));
+}
+
+#[test]
+fn of_several_the_one_is_taken_that_went_to_others_at_that_time() {
+    let (tx, recv, sent) = (Kind::Tx, Direction::Recv, Direction::Sent);
+    let mut lab = Lab::new();
+    lab.clear(1000, tx, 300, 1, recv).clear(2000, tx, 300, 2, recv);
+    lab.clear(9000, tx, 300, 1, sent).clear(3000, tx, 300, 2, sent).sent(9010, 7, tx, 300).finish();
+    assert_eq!(lab.matches(), [format!("sent tx {} 2 8010000", hash(1))]);
+    assert_eq!(lab.rows(id::MATCHES, &["confidence"]), ["0.90"], "20 ms against 6 s");
 }
 
 #[test]
