@@ -211,7 +211,8 @@ fn every_query_of_influxql_returns_something() {
         // What it would run, over the time of the capture.
         if let Some((_, body)) = s.split_once(" BEGIN ") {
             let body = body.trim_end_matches("END").trim();
-            let run = body.replace(" GROUP BY", &format!(" WHERE {range} GROUP BY"));
+            let word = if body.contains(" WHERE ") { "AND" } else { "WHERE" };
+            let run = body.replace(" GROUP BY", &format!(" {word} {range} GROUP BY"));
             let written = &server.query("btcdmon", &run)["results"][0]["series"][0]["values"][0][1];
             assert!(written.as_i64().is_some_and(|n| n > 0), "{run}: {written}");
         }

@@ -23,6 +23,7 @@ pub struct Known {
     pub offset: u64,
     pub len: u32,
     /// When the node logged it, ns since 1970.
+    #[allow(dead_code, reason = "only the tests look at it")]
     pub logged: i64,
 }
 

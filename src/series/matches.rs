@@ -21,7 +21,7 @@ const COLUMNS: [Column; 9] = [
     integer(
         "candidates",
         Estimated,
-        "",
+        "candidates",
         "How many transactions or blocks of that size it may have been, this one included: seen in the clear within the time and not yet recognised on that connection.",
     ),
     float(

@@ -27,7 +27,7 @@ const REMEMBERED: i64 = 2 * RELAY;
 /// … and at most so many (some 6 MB); beyond, the oldest is forgotten and not recognised any more.
 const KNOWN: usize = 32_768;
 /// … of one size: with more of them nothing is told apart.
-const OF_ONE_SIZE: usize = 64;
+const OF_ONE_SIZE: usize = 256;
 /// Connections remembered of each: nodes have up to 125; on further ones it may be recognised again.
 const CONNECTIONS: usize = 128;
 /// Times remembered at which each was sent in the clear; beyond, the oldest is forgotten.
@@ -93,7 +93,13 @@ pub struct Matcher {
     known: BTreeMap<Size, VecDeque<Known>>,
     order: VecDeque<(u64, Timestamp, Size)>,
     taken: u64,
-    waiting: VecDeque<Sighting>,
+    /// Transactions, and blocks, which wait less.
+    waiting: [VecDeque<Sighting>; 2],
+}
+
+/// The place of a kind among those that wait.
+fn queue(kind: Kind) -> usize {
+    usize::from(kind != Kind::Tx)
 }
 
 impl Matcher {
@@ -137,18 +143,21 @@ impl Matcher {
 
     /// Takes a message, to be looked at later; returns the oldest when too many wait.
     pub fn wait(&mut self, s: Sighting) -> Option<Sighting> {
-        self.waiting.push_back(s);
-        if self.waiting.len() > WAITING { self.waiting.pop_front() } else { None }
+        let waiting = &mut self.waiting[queue(s.kind)];
+        waiting.push_back(s);
+        if waiting.len() > WAITING { waiting.pop_front() } else { None }
     }
 
     /// The oldest that waits, when it has waited long enough at `now`.
     pub fn due(&mut self, now: Timestamp) -> Option<Sighting> {
-        self.waiting.pop_front_if(|s| now.since(s.time) > RELAY)
+        let [txs, blocks] = &mut self.waiting;
+        let block = blocks.pop_front_if(|s| now.since(s.time) > BLOCK);
+        block.or_else(|| txs.pop_front_if(|s| now.since(s.time) > RELAY))
     }
 
     /// The oldest that waits.
     pub fn oldest(&mut self) -> Option<Sighting> {
-        self.waiting.pop_front()
+        self.waiting.iter_mut().find_map(VecDeque::pop_front)
     }
 
     /// Sizes, things known, places in their order: for tests of the caps.

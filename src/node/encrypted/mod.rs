@@ -17,7 +17,7 @@ use crate::message::hash::Hash256;
 use crate::message::v2::kind::Kind;
 use crate::series::{id, processed_blocks, tx};
 use crate::time::{SECOND, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 /// Messages are told up to 4 s after they were sent, on each connection later or sooner: so long they wait to be put in
@@ -26,8 +26,8 @@ const LATE: i64 = 5 * SECOND;
 /// Messages that wait for that at most (some 6 MB); beyond, the oldest is taken out of turn: that may cost the
 /// connection between a block and its relay, and loses nothing.
 const WAITING: usize = 65_536;
-/// Points of one series whose times are not in order are moved behind each other within this time, ns.
-const MOVED: i64 = 60 * SECOND;
+/// Times of points remembered, of each kind, so that no other gets the same: points of one instant come together.
+const STAMPS: usize = 1024;
 
 /// An inferred message, as a node sees it.
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +68,8 @@ pub struct Encrypted {
     taken: u64,
     arrivals: Arrivals,
     matcher: Matcher,
-    /// Times of the last points of `tx`, `processed_blocks`, `matches` and `peers`.
-    last: [Option<Timestamp>; 4],
+    /// Times of the newest points, by [`Written`].
+    stamps: [BTreeSet<Timestamp>; 5],
     /// Since the start.
     pub totals: Totals,
 }
@@ -79,19 +79,23 @@ pub struct Encrypted {
 enum Written {
     Tx,
     Block,
-    Match,
+    TxMatch,
+    BlockMatch,
     Handshake,
 }
 
 impl Encrypted {
-    /// A time for a point, which no other of its series has.
+    /// A time for a point, which no other of its kind has.
     fn stamp(&mut self, what: Written, time: Timestamp) -> Timestamp {
-        let last = &mut self.last[what as usize];
-        let free = match *last {
-            Some(last) if (0..MOVED).contains(&last.since(time)) => last.plus(1),
-            _ => time,
-        };
-        *last = Some(free);
+        let taken = &mut self.stamps[what as usize];
+        let mut free = time;
+        while taken.contains(&free) {
+            free = free.plus(1);
+        }
+        taken.insert(free);
+        if taken.len() > STAMPS {
+            taken.pop_first();
+        }
         free
     }
 
@@ -150,7 +154,8 @@ impl Encrypted {
     fn meet(&mut self, s: &Sighting, pen: &mut Pen<'_>) {
         let Some(found) = self.matcher.find(s) else { return };
         self.totals.matches[usize::from(s.kind != Kind::Tx)] += 1;
-        let time = self.stamp(Written::Match, s.time);
+        let kind = if s.kind == Kind::Tx { Written::TxMatch } else { Written::BlockMatch };
+        let time = self.stamp(kind, s.time);
         pen.write(id::MATCHES, time, || found.values(s));
     }
 

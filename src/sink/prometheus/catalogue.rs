@@ -71,8 +71,7 @@ fn unit(c: &Column) -> &'static str {
         "sat" => "satoshis",
         "sat/kvB" => "satoshis_per_kvbyte",
         "WU" => "weight_units",
-        "s" => "seconds",
-        "us" => "microseconds",
+        "s" | "us" => "seconds", // microseconds are divided where the sample is taken
         _ => "",
     }
 }

@@ -63,6 +63,7 @@ impl Page {
         for (c, v) in series.columns.iter().zip(&p.values).filter(|(c, _)| !c.tag) {
             let how = how(p.series, c);
             let Some(n) = number(v).filter(|_| how != How::Event) else { continue };
+            let n = if c.unit == "us" { n * 1e-6 } else { n };
             let mut labels = tags.clone();
             if how == How::Command {
                 if n == 0.0 {
