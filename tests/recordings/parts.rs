@@ -48,14 +48,19 @@ fn told(run: &Run) -> HashMap<(&'static str, String, &'static str), String> {
     all
 }
 
-/// No point would overwrite another; that of a block is written again when more is known.
+/// No point would overwrite another; that of a block, and of an encrypted handshake, is written again when more is
+/// known.
 fn are_apart(run: &Run, what: &str) {
     let mut seen = HashMap::new();
     for p in &run.points {
         let s = &SERIES[p.series];
         let tags = s.columns.iter().zip(&p.values).filter(|(c, _)| c.tag).map(|(_, v)| format!("{v:?}"));
         let key = (s.name, p.time, p.node.clone(), tags.collect::<Vec<_>>());
-        let subject = if s.name == "processed_blocks" { format!("{:?}", column(p, "sha")) } else { String::new() };
+        let subject = match s.name {
+            "processed_blocks" => format!("{:?}", column(p, "sha")),
+            "peers" if *column(p, "features") != Value::Absent => format!("{:?}", column(p, "connection")),
+            _ => String::new(),
+        };
         if let Some(before) = seen.insert(key, subject.clone()) {
             assert!(!subject.is_empty() && before == subject, "{what}: two points at one time: {p:?}");
         }

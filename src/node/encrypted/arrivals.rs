@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 /// Blocks of one size from several peers within this time are one, and what the node sends of that size then is
 /// the same block, ns.
 const SAME: i64 = 10 * SECOND;
+/// A block that came whole has no size to know its compact form by: only one sent this soon is taken for it, ns.
+const WHOLE: i64 = SECOND;
 /// A node asks for what a compact block lacks within this time, ns.
 const ASKED: i64 = 5 * SECOND;
 /// Blocks that may still be completed or relayed, at most; beyond, the point of the oldest is written as it stands
@@ -146,7 +148,7 @@ impl Arrivals {
     fn relay(&mut self, s: &Sighting) {
         let fits = |a: &&mut Arrival| {
             a.compact.is_none_or(|size| size == s.size)
-                && (0..SAME).contains(&s.time.since(a.time))
+                && (0..if a.compact.is_some() { SAME } else { WHOLE }).contains(&s.time.since(a.time))
                 && !a.on.contains(&s.connection)
                 && a.on.len() < CONNECTIONS
         };
