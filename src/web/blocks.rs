@@ -23,6 +23,9 @@ pub const MOST: i64 = 1000;
 /// Blocks without `limit`.
 const USUAL: i64 = 100;
 
+/// Blocks of one microsecond that may stand behind the last one of an answer; a frame may complete many small ones.
+const TIES: usize = 256;
+
 /// Columns of the CSV.
 const COLUMNS: [&str; 19] = [
     "hash",
@@ -46,6 +49,16 @@ const COLUMNS: [&str; 19] = [
     "reject_reason",
 ];
 
+fn time(block: &Value) -> Option<i64> {
+    block.get("time").and_then(Value::as_i64)
+}
+
+/// Where an answer of `limit` blocks ends: not between two of one time, since the next page begins before that.
+fn cut(blocks: &[Value], limit: usize) -> Option<usize> {
+    let last = time(blocks.get(limit.checked_sub(1)?)?);
+    blocks.iter().position(|b| time(b) < last)
+}
+
 /// `GET /api/v1/blocks`
 pub async fn list(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let params = Params::read(&endpoints::BLOCKS, query.as_deref())?;
@@ -54,8 +67,8 @@ pub async fn list(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) 
     let before = params.number("before").unwrap_or(i64::MAX);
     let tables = tables(&shared).await;
     let newest = tables.blocks.iter().filter(|b| node.as_deref().is_none_or(|n| n == b.node) && b.time < before);
-    let mut blocks: Vec<Value> = newest.take(limit).map(|b| Value::Object(b.object.clone())).collect();
-    if blocks.len() < limit && shared.config.store.is_some() {
+    let mut blocks: Vec<Value> = newest.map(|b| Value::Object(b.object.clone())).collect();
+    if cut(&blocks, limit).is_none() && shared.config.store.is_some() {
         // What an earlier run of the sensor has seen, and what the snapshot no longer holds. A replay writes the
         // end of a block later than it shows it.
         let known: HashSet<String> = blocks.iter().filter_map(|b| b.get("hash")?.as_str().map(str::to_owned)).collect();
@@ -63,12 +76,13 @@ pub async fn list(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) 
         if before < i64::MAX {
             let _ = write!(condition, " AND time < {}", before.saturating_mul(1000));
         }
-        let older = stored(&shared, condition, limit).await?;
+        let older = stored(&shared, condition, limit + TIES).await?;
         let unknown = |b: &Value| b.get("hash").and_then(Value::as_str).is_none_or(|h| !known.contains(h));
         blocks.extend(older.into_iter().filter(unknown));
-        blocks.sort_by_key(|b| std::cmp::Reverse(b.get("time").and_then(Value::as_i64)));
-        blocks.truncate(limit);
+        blocks.sort_by_key(|b| std::cmp::Reverse(time(b)));
     }
+    let end = cut(&blocks, limit).unwrap_or(blocks.len());
+    blocks.truncate(end);
     Ok(if params.csv() { Reply::csv_of_objects(&blocks, &COLUMNS) } else { Reply::json(&json!({"blocks": blocks})) })
 }
 
@@ -125,4 +139,16 @@ pub async fn one(
     object.insert("timeline".to_owned(), timeline.into());
     object.insert("timeline_left_out".to_owned(), left_out.into());
     Ok(Reply::json(&Value::Object(object)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_does_not_end_between_blocks_of_one_time() {
+        let blocks: Vec<Value> = [9, 8, 8, 8, 7].iter().map(|t| json!({ "time": t })).collect();
+        let ends: Vec<Option<usize>> = (1..=6).map(|limit| cut(&blocks, limit)).collect();
+        assert_eq!(ends, [Some(1), Some(4), Some(4), Some(4), None, None]);
+    }
 }

@@ -158,7 +158,11 @@ pub const PEER: Endpoint = Endpoint {
 pub const BLOCKS: Endpoint = Endpoint {
     params: &[
         NODE,
-        param("limit", Takes::Number(1, blocks::MOST), "Blocks at most; 100 without it."),
+        param(
+            "limit",
+            Takes::Number(1, blocks::MOST),
+            "Blocks at most, and those of the same time as the last; 100 without it.",
+        ),
         param("before", TIME, "Only those before this time, µs since 1970."),
         FORMAT,
     ],

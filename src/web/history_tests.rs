@@ -58,8 +58,9 @@ fn rollups_tell_what_points_tell() {
                 let shapes = (of_points(series, c, how, agg), of_rollups(series, c, how, agg));
                 let (Some(points), Some(rolled)) = shapes else { continue };
                 let source = |table: String, bucket| Source { table, bucket };
-                let asked = |source, interval| Asked {
-                    source,
+                let raw = source(s.name.to_owned(), None);
+                let asked = Asked {
+                    source: &raw,
                     column: c.name,
                     how,
                     agg,
@@ -69,15 +70,15 @@ fn rollups_tell_what_points_tell() {
                     // Whole hours, without the first, which begins one point late.
                     range: (START + 3600 * SECOND, START + 9 * 3600 * SECOND),
                     step: 3600 * SECOND,
-                    interval,
+                    interval: EVERY,
                     begin: START,
                 };
-                let raw = source(s.name.to_owned(), None);
-                let expected = values(&mut reader, &asked(&raw, EVERY), points);
+                let expected = values(&mut reader, &asked, points);
                 assert_eq!(expected.len(), if series == id::VISIBILITY { 16 } else { 8 }, "{}.{}", s.name, c.name);
                 for (suffix, length) in BUCKETS {
                     let table = source(format!("{}_{suffix}", s.name), Some(length));
-                    let found = values(&mut reader, &asked(&table, length), rolled.clone());
+                    let rolled_up = Asked { source: &table, interval: length, ..asked.clone() };
+                    let found = values(&mut reader, &rolled_up, rolled.clone());
                     let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
                     let same = found.len() == expected.len()
                         && found.iter().zip(&expected).all(|(f, e)| (f.0, &f.1) == (e.0, &e.1) && near(f.2, e.2));
