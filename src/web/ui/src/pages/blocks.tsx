@@ -103,7 +103,7 @@ export function Blocks() {
               Newest
             </button>
           ) : null}
-          {rows.length === PAGE ? (
+          {rows.length >= PAGE ? (
             <button type="button" onClick={() => older(rows[rows.length - 1]?.time ?? null)}>
               Older
             </button>
