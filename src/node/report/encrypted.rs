@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Serialize)]
 pub struct EncryptedReport {
     /// Open connections whose handshake is complete.
-    pub handshakes: u32,
+    pub handshakes: u64,
     /// Transactions that the node received.
     pub transactions: u64,
     /// Their bytes.

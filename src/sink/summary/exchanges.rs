@@ -51,7 +51,7 @@ pub(super) fn encrypted(out: &mut impl Write, n: &NodeReport) -> io::Result<()> 
         "  received: {} transactions ({}), blocks: {blocks}; handshakes complete at the end: {}",
         number(e.transactions),
         bytes(e.tx_bytes),
-        number(u64::from(e.handshakes))
+        number(e.handshakes)
     )?;
     if e.matched_transactions + e.matched_blocks > 0 {
         writeln!(
