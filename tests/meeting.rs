@@ -133,7 +133,7 @@ fn what_is_seen_in_the_clear_is_recognised_encrypted() {
         (tx, 0.0, 0.92, 0.92),
         (tx, 0.5, 0.72, 0.95),
         (tx, 0.9, 0.6, 0.97),
-        (compact, 0.0, 0.8, 0.8),
+        (compact, 0.0, 0.95, 0.95),
         (compact, 0.9, 0.05, 0.9),
         (block, 0.0, 0.7, 0.95),
     ];

@@ -154,7 +154,7 @@ fn say(talk: &mut Talk, random: &mut Random, speech: Speech, i: usize) {
             let asked = 60 + r(random, 900);
             let request = record(random, 23, asked);
             talk.write(0, &request);
-            let answer: Vec<u8> = (0..1 + r(random, 4))
+            let answer: Vec<u8> = (0..=r(random, 4))
                 .flat_map(|_| {
                     let n = 30 + r(random, 4000);
                     record(random, 23, n)

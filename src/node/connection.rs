@@ -51,7 +51,7 @@ pub struct Connection {
     /// Bytes that inferred messages explain, by sender.
     pub explained: [u64; 2],
     /// Its handshake, when it is encrypted.
-    pub handshake: Handshake,
+    pub handshake: Option<Box<Handshake>>,
     /// The newest `ping` without an answer, by sender, and its nonce when it can be read.
     pings: [Option<(Timestamp, Option<u64>)>; 2],
     /// By sender.
@@ -79,7 +79,7 @@ impl Connection {
             ended: None,
             stats: Default::default(),
             explained: [0; 2],
-            handshake: Handshake::default(),
+            handshake: None,
             pings: [None; 2],
             said: Default::default(),
             is_unattributed: false,
@@ -104,6 +104,11 @@ impl Connection {
         }
         let said = &mut self.said[side as usize];
         *said = Said { version: true, services: v.services, relay: v.wants_transactions(), filters: said.filters };
+    }
+
+    /// Whether its handshake is complete, of an encrypted one.
+    fn is_shaken(&self) -> bool {
+        self.handshake.as_ref().is_some_and(|h| h.complete.is_some())
     }
 
     /// Notes a `ping`; of a `pong` that answers one tells how long that took, µs.
@@ -150,7 +155,7 @@ impl Connection {
             fullnode: u32::from(full),
             spv: u32::from(spv),
             readable: u32::from(matches!(self.transport, Transport::V1(_))),
-            handshakes_v2: u32::from(self.transport == Transport::V2 && self.handshake.complete.is_some()),
+            handshakes_v2: u32::from(self.transport == Transport::V2 && self.is_shaken()),
         }
     }
 }

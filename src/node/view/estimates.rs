@@ -13,9 +13,9 @@ impl View {
         let Estimate { side: sender, kind, time, confidence, .. } = *estimate;
         let Some(command) = kind.command() else { return };
         let round_trip = c.estimated_round_trip(estimate);
-        let before = c.handshake.complete;
-        let news = c.handshake.note(sender, kind, time);
-        let handshake = c.handshake;
+        let handshake = c.handshake.get_or_insert_default();
+        let before = handshake.complete;
+        let news = handshake.note(sender, kind, time);
         for (i, (node, side)) in c.nodes.into_iter().flatten().enumerate() {
             let direction = if sender == side { Direction::Sent } else { Direction::Recv };
             let peer = c.conversation.endpoints[side.other() as usize];
@@ -30,7 +30,7 @@ impl View {
                 let way = if c.conversation.initiator == side { "outbound" } else { "inbound" };
                 let (whose, features) = (handshake.implementation(side.other()), handshake.features(side.other()));
                 let point = node.handshake_point(time, || peers::encrypted(way, whose, &features, id.0));
-                c.handshake.points[i] = Some(point);
+                handshake.points[i] = Some(point);
             }
             node.points.drain(..).for_each(|p| out.point(p));
             out.estimate(&SeenEstimate { at, connection: id, node: &node.name, peer, direction, estimate });
