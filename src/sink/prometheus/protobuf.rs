@@ -199,7 +199,7 @@ mod tests {
         family.number(vec![label("k", "v")], 1.0);
         // Length, name, help, kind 0, a metric of a label and a counter.
         let wanted =
-            b"\x22\x0a\x07a_total\x12\x01h\x18\x00\x22\x13\x0a\x06\x0a\x01k\x12\x01v\x1a\x09\x09\0\0\0\0\0\0\xf0\x3f";
+            b"\x23\x0a\x07a_total\x12\x01h\x18\x00\x22\x13\x0a\x06\x0a\x01k\x12\x01v\x1a\x09\x09\0\0\0\0\0\0\xf0\x3f";
         assert_eq!(encode(&[family]), wanted);
     }
 }
