@@ -1,6 +1,6 @@
 //! The page as Protocol Buffers: the only format of an exposition that has native histograms.
 //!
-//! Messages and numbers of fields are those of `metrics.proto` (prometheus/client_model), as far as they are used
+//! Messages and numbers of fields are those of `metrics.proto` (`prometheus/client_model`), as far as they are used
 //! here; each family is preceded by its length.
 
 use super::native::{Native, ZERO};
@@ -186,11 +186,11 @@ mod tests {
 
     #[test]
     fn neighbours_share_a_span() {
-        let mut native = Native::new();
+        let mut native = Native::default();
         native.buckets.extend([(-3, 5), (-2, 2), (4, 7), (5, 7)]);
         let span = |offset, length| BucketSpan { offset: Some(offset), length: Some(length) };
         assert_eq!(spans(&native), (vec![span(-3, 2), span(5, 2)], vec![5, -3, 5, 0]));
-        assert_eq!(spans(&Native::new()), (vec![span(0, 0)], vec![]));
+        assert_eq!(spans(&Native::default()), (vec![span(0, 0)], vec![]));
     }
 
     #[test]
