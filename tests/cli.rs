@@ -194,6 +194,16 @@ fn standard_input() {
     assert!(err(&o).contains("standard input: is empty"), "{}", err(&o));
 }
 
+/// They may stand in the environment for the day InfluxDB is wanted.
+#[test]
+fn details_of_influxdb_in_the_environment_need_no_influxdb() {
+    let capture = capture("btcd-ipv6");
+    let mut c = btcdmon(&["replay", "-q", &capture]);
+    c.env("BTCDMON_INFLUX_TOKEN", "t").env("BTCDMON_INFLUX_SPOOL", "/nonexistent").env("BTCDMON_INFLUX_USER", "u");
+    let o = c.output().unwrap();
+    assert!(o.status.success() && err(&o).is_empty(), "{}", err(&o));
+}
+
 #[test]
 fn wrong_usage_is_status_2() {
     let capture = capture("btcd-ipv6");
@@ -210,6 +220,8 @@ fn wrong_usage_is_status_2() {
         (vec!["replay", "--magic", "xyz", &capture], "xyz"),
         (vec!["replay", "--checksums", "maybe", &capture], "maybe"),
         (vec!["replay", "--max-connections", "0", &capture], "max-connections"),
+        (vec!["replay", "--influx-token", "t", &capture], "--influx-token needs --influx"),
+        (vec!["replay", "--alert-heartbeat", "http://h", &capture], "--alert-heartbeat needs --alert-webhook"),
         (vec!["query", "--store", "a.db", "--json", "--csv", "SELECT 1"], "--csv"),
         (vec!["messages", "--format", "xml", &capture], "xml"),
     ] {

@@ -8,7 +8,7 @@ export PATH="$PWD/target/tools/bin:$PATH"
 command -v cargo-deb >/dev/null || cargo install cargo-deb --locked --root target/tools
 mkdir -p target/release "$out"
 [ "$program" = "$PWD/target/release/btcdmon" ] || install -m 755 "$program" target/release/btcdmon
-cargo deb --no-build --locked --output "$out/"
+cargo deb --no-build --strip --locked --output "$out/"
 deb=$(find "$out" -name 'btcdmon_*.deb' -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2-)
 
 # What it promises.

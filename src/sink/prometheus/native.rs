@@ -25,12 +25,14 @@ pub struct Native {
     pub buckets: BTreeMap<i32, u64>,
 }
 
-impl Native {
+impl Default for Native {
     /// Nothing yet.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self { schema: FINEST, zero: 0, buckets: BTreeMap::new() }
     }
+}
 
+impl Native {
     /// Counts a value.
     pub fn add(&mut self, x: f64) {
         if x.is_nan() || x <= ZERO {
@@ -63,7 +65,7 @@ mod tests {
 
     #[test]
     fn borders_belong_to_the_bucket_below() {
-        let mut h = Native::new();
+        let mut h = Native::default();
         for x in [1.0, 2.0, 2.0, 2.1, 0.5, 0.0] {
             h.add(x);
         }
@@ -73,7 +75,7 @@ mod tests {
 
     #[test]
     fn hostile_values_are_counted() {
-        let mut h = Native::new();
+        let mut h = Native::default();
         for x in [f64::NAN, -1.0, f64::INFINITY, f64::MAX, f64::MIN_POSITIVE] {
             h.add(x);
         }
@@ -83,8 +85,10 @@ mod tests {
     proptest! {
         #[test]
         fn every_value_lies_between_its_borders(values in prop::collection::vec(1e-6..1e15, 1..400)) {
-            let mut h = Native::new();
-            values.iter().for_each(|x| h.add(*x));
+            let mut h = Native::default();
+            for x in &values {
+                h.add(*x);
+            }
             prop_assert!(h.buckets.len() <= MOST);
             prop_assert_eq!(h.buckets.values().sum::<u64>(), values.len() as u64);
             for (bucket, n) in &h.buckets {

@@ -118,7 +118,7 @@ impl Page {
             What::Histogram(name, factor, bounds) => {
                 let x = column(name) * factor;
                 let counts = vec![0; bounds.len() + 1];
-                let new = || Sample::Histogram { bounds, counts, sum: 0.0, native: Native::new() };
+                let new = || Sample::Histogram { bounds, counts, sum: 0.0, native: Native::default() };
                 if let Sample::Histogram { counts, sum, native, .. } = self.slot(e.name.to_owned(), labels, new) {
                     let at = bounds.iter().position(|b| x <= *b).unwrap_or(bounds.len());
                     counts[at] += 1;

@@ -1,6 +1,6 @@
 //! The page as Protocol Buffers: the only format of an exposition that has native histograms.
 //!
-//! Messages and numbers of fields are those of `metrics.proto` (prometheus/client_model), as far as they are used
+//! Messages and numbers of fields are those of `metrics.proto` (`prometheus/client_model`), as far as they are used
 //! here; each family is preceded by its length.
 
 use super::native::{Native, ZERO};
@@ -186,11 +186,11 @@ mod tests {
 
     #[test]
     fn neighbours_share_a_span() {
-        let mut native = Native::new();
+        let mut native = Native::default();
         native.buckets.extend([(-3, 5), (-2, 2), (4, 7), (5, 7)]);
         let span = |offset, length| BucketSpan { offset: Some(offset), length: Some(length) };
         assert_eq!(spans(&native), (vec![span(-3, 2), span(5, 2)], vec![5, -3, 5, 0]));
-        assert_eq!(spans(&Native::new()), (vec![span(0, 0)], vec![]));
+        assert_eq!(spans(&Native::default()), (vec![span(0, 0)], vec![]));
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
         family.number(vec![label("k", "v")], 1.0);
         // Length, name, help, kind 0, a metric of a label and a counter.
         let wanted =
-            b"\x22\x0a\x07a_total\x12\x01h\x18\x00\x22\x13\x0a\x06\x0a\x01k\x12\x01v\x1a\x09\x09\0\0\0\0\0\0\xf0\x3f";
+            b"\x23\x0a\x07a_total\x12\x01h\x18\x00\x22\x13\x0a\x06\x0a\x01k\x12\x01v\x1a\x09\x09\0\0\0\0\0\0\xf0\x3f";
         assert_eq!(encode(&[family]), wanted);
     }
 }

@@ -127,6 +127,14 @@ fn format(accept: &str) -> &'static str {
     best.0
 }
 
+async fn ready(State(page): State<Arc<Mutex<Page>>>) -> impl IntoResponse {
+    if page.lock().unwrap_or_else(PoisonError::into_inner).is_ready() {
+        (StatusCode::OK, "btcdmon is ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "no interval has ended yet\n")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,13 +150,5 @@ mod tests {
         for plain in ["", "*/*", "text/plain", "text/html,*/*;q=0.8", "image/png", "text/plain;q=x"] {
             assert_eq!(format(plain), PLAIN, "{plain}");
         }
-    }
-}
-
-async fn ready(State(page): State<Arc<Mutex<Page>>>) -> impl IntoResponse {
-    if page.lock().unwrap_or_else(PoisonError::into_inner).is_ready() {
-        (StatusCode::OK, "btcdmon is ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "no interval has ended yet\n")
     }
 }
