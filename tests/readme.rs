@@ -49,7 +49,9 @@ fn every_command_is_run() {
     let folder = folder();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_btcdmon"));
     let path = std::env::join_paths(
-        [program.parent().unwrap().to_owned()].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+        [program.parent().unwrap().to_owned()]
+            .into_iter()
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     );
     let path = path.unwrap();
     let (mut ran, mut elsewhere) = (0, BTreeSet::new());

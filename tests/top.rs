@@ -135,7 +135,7 @@ impl Terminal {
             if screen.contains(needle) {
                 return screen;
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "no `{needle}` on\n{screen}");
+            assert!(start.elapsed() < Duration::from_mins(1), "no `{needle}` on\n{screen}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -143,7 +143,7 @@ impl Terminal {
     /// Whether the command has ended.
     fn ends(&self) -> bool {
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(60) {
+        while start.elapsed() < Duration::from_mins(1) {
             if !self.tmux(&["has-session"]).0 {
                 return true;
             }

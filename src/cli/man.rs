@@ -23,18 +23,14 @@ pub fn man(args: &ManArgs, mut command: clap::Command) -> Result<ExitCode> {
             .with_context(|| format!("cannot write manual pages into {}: does the folder exist?", folder.display()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let page = match &args.command {
-        None => Man::new(command),
-        Some(name) => match command.find_subcommand(name) {
-            Some(found) => {
-                let full = format!("btcdmon-{}", found.get_name());
-                Man::new(found.clone().name(full))
-            }
-            None => {
-                let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
-                bail!("there is no command `{name}`; there are {}", names.join(", "));
-            }
-        },
+    let page = if let Some(name) = &args.command {
+        let Some(found) = command.find_subcommand(name) else {
+            let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+            bail!("there is no command `{name}`; there are {}", names.join(", "));
+        };
+        Man::new(found.clone().name(format!("btcdmon-{}", found.get_name())))
+    } else {
+        Man::new(command)
     };
     let mut text = Vec::new();
     page.render(&mut text)?;

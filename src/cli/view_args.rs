@@ -9,19 +9,20 @@ use std::time::Duration;
 #[command(after_help = "\
 Examples:
   btcdmon top                              the sensor of this host
-  btcdmon top 192.0.2.20:8399 --token …    one on another host
+  btcdmon top 192.0.2.20:8399 --web-token … one on another host
   btcdmon top --store /var/lib/btcdmon/btcdmon.db
   btcdmon top --once | head                one page of text
 
 Keys: 1 to 4 turn the page, / filters, s sorts, n shows the next node, ? explains all, q ends.
 Colours are left out when NO_COLOR is set.")]
 pub struct TopArgs {
-    /// Where the sensor serves its dashboard: `live` and `replay --serve` do.
-    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:8399")]
-    pub url: String,
+    /// Where the sensor serves its dashboard, as `live` and `replay --serve` do; 127.0.0.1:8399 if neither this nor a
+    /// store is given.
+    #[arg(value_name = "ADDRESS")]
+    pub url: Option<String>,
 
-    /// Show a store instead; a sensor may be writing it.
-    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    /// Show a store; a sensor may be writing it.
+    #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
 
     /// The node to show at first, by its name; the first one if not given.
@@ -29,7 +30,7 @@ pub struct TopArgs {
     pub node: Option<String>,
 
     /// The sensor's token, where it asks for one.
-    #[arg(long, value_name = "TOKEN", env = "BTCDMON_WEB_TOKEN", hide_env_values = true)]
+    #[arg(long = "web-token", value_name = "TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 
     /// Time between two looks: 1s, 10s, 1m.

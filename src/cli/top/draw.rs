@@ -44,7 +44,7 @@ pub fn screen(frame: &mut Frame<'_>, state: &State) {
     match state.page {
         Page::Peers => peers(frame, state, body),
         Page::Blocks => {
-            table(frame, state, body, &BLOCK_COLUMNS, &state.snapshot.blocks.iter().collect::<Vec<_>>(), None)
+            table(frame, state, body, &BLOCK_COLUMNS, &state.snapshot.blocks.iter().collect::<Vec<_>>(), None);
         }
         Page::Messages => messages(frame, state, body),
         Page::Sensor => sensor(frame, state, body),

@@ -41,11 +41,13 @@ pub struct Api {
 impl Source {
     /// Opens what `args` name.
     pub fn open(args: &TopArgs) -> Result<Self> {
-        if let Some(store) = &args.store {
-            return Ok(Self::Store(store.clone()));
-        }
-        let base = if args.url.contains("://") { args.url.clone() } else { format!("http://{}", args.url) };
-        let base = Url::parse(&base).with_context(|| format!("{}: not an address such as 127.0.0.1:8399", args.url))?;
+        let url = match (&args.url, &args.store) {
+            (None, Some(store)) => return Ok(Self::Store(store.clone())),
+            (Some(url), _) => url.as_str(),
+            (None, None) => "127.0.0.1:8399",
+        };
+        let base = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let base = Url::parse(&base).with_context(|| format!("{url}: not an address such as 127.0.0.1:8399"))?;
         ensure!(matches!(base.scheme(), "http" | "https"), "{base}: only http and https are spoken");
         // Fails when one was chosen already: as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -85,7 +87,7 @@ impl Api {
             let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
             match status.as_u16() {
                 200 => Ok(answer),
-                401 => bail!("{}: a token is needed: --token, or BTCDMON_WEB_TOKEN", self.base),
+                401 => bail!("{}: a token is needed: --web-token, or BTCDMON_WEB_TOKEN", self.base),
                 code => {
                     bail!("{}: {}", self.base, answer["error"]["message"].as_str().unwrap_or(&format!("status {code}")))
                 }

@@ -148,10 +148,9 @@ impl State {
             return Change::View;
         }
         match key.code {
-            KeyCode::Char('q') => return Change::Quit,
             KeyCode::Esc if self.help => self.help = false,
             KeyCode::Esc if !self.filter.is_empty() => self.filter.clear(),
-            KeyCode::Esc => return Change::Quit,
+            KeyCode::Esc | KeyCode::Char('q') => return Change::Quit,
             KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.help = !self.help,
             KeyCode::Char(c @ '1'..='4') => self.turn(c as usize - '1' as usize),
             KeyCode::Tab => self.turn(self.page as usize + 1),

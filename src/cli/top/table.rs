@@ -147,7 +147,8 @@ mod tests {
         };
         assert_eq!(names(200).split(' ').count(), 12); // USER AGENT is two words
         assert_eq!(names(80), "ADDRESS DIR USER AGENT RECEIVED SENT");
-        assert_eq!(names(60), "ADDRESS USER AGENT");
+        assert_eq!(names(60), "ADDRESS DIR USER AGENT");
+        assert_eq!(names(55), "ADDRESS USER AGENT");
         assert_eq!(names(1), "ADDRESS");
     }
 
