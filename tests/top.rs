@@ -167,7 +167,7 @@ fn a_terminal_shows_every_page() {
     t.press("3");
     assert_golden("top-messages.txt", &t.shows("(last 10 min)"));
     t.press("4");
-    t.shows("nothing skipped");
+    t.shows("out_of_order");
     t.press("1");
     t.shows("A store holds no list of connections");
     t.press("?");

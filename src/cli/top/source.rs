@@ -140,7 +140,8 @@ impl Api {
 fn joined(recv: Vec<(String, f64)>, sent: Vec<(String, f64)>) -> Vec<(String, [f64; 2])> {
     let mut all: Vec<(String, [f64; 2])> = Vec::new();
     for (i, list) in [recv, sent].into_iter().enumerate() {
-        for (name, n) in list.into_iter().filter(|(_, n)| *n > 0.0) {
+        // `inv_known` counts announcements that were not made.
+        for (name, n) in list.into_iter().filter(|(name, n)| *n > 0.0 && name != "inv_known") {
             match all.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, counts)) => counts[i] += n,
                 None => all.push((name, if i == 0 { [n, 0.0] } else { [0.0, n] })),
