@@ -118,6 +118,7 @@ fn app(shared: &Arc<Shared>) -> Router {
     let no_api = || async { axum::http::StatusCode::NOT_FOUND };
     router
         .route("/api", any(no_api))
+        .route("/api/", any(no_api))
         .route("/api/{*rest}", any(no_api))
         .fallback(assets::serve)
         .layer(DefaultBodyLimit::max(BODY))
