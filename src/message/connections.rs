@@ -99,7 +99,7 @@ impl Connections {
         &self.tally
     }
 
-    /// Whether there are events since the last call of [`Connections::events`].
+    /// Whether there are events since the last call of [`Connections::take_events`].
     #[inline]
     pub fn has_events(&self) -> bool {
         !self.events.is_empty()

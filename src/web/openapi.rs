@@ -1,4 +1,4 @@
-//! `/api/openapi.json`: the description of the API, made from the list of [`endpoints`](super::endpoints).
+//! `/api/openapi.json`: the description of the API, made from the list of endpoints beside this file.
 
 use super::answer::{ApiError, Reply};
 use super::endpoints::{self, Answer, ENDPOINTS, Endpoint};
