@@ -348,6 +348,11 @@ fn connect(path: &Path, found: &Found, series: &'static [Series]) -> Result<(Con
     conn.busy_timeout(BUSY_TIMEOUT).map_err(sql)?;
     let setup = |conn: &Connection| {
         conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        // What does not fit the cache when figures are rolled up goes into the store's own folder: a confined process may
+        // write nowhere else. Deprecated for programs whose threads change it; here it is set before there are any.
+        if let Some(folder) = path.parent().and_then(Path::to_str).filter(|f| !f.is_empty()) {
+            conn.pragma_update(None, "temp_store_directory", folder)?;
+        }
         conn.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT)?;
         if matches!(found, Found::New) {
             // Must precede the first table; lets `prune` give pages back.
