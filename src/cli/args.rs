@@ -219,6 +219,11 @@ pub struct QueryArgs {
 
 /// `btcdmon series`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  btcdmon series              all of them, a line each
+  btcdmon series mempool      one, with its columns
+  btcdmon series --json | jq '.[].name'")]
 pub struct SeriesArgs {
     /// Only this series.
     pub name: Option<String>,
@@ -234,6 +239,10 @@ pub struct SeriesArgs {
 
 /// `btcdmon config`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  btcdmon config                          what is in force, and where each value comes from
+  btcdmon config live > btcdmon.toml      a file to begin with")]
 pub struct ConfigArgs {
     /// Only the options of this command.
     pub command: Option<String>,

@@ -116,7 +116,12 @@ pub struct LiveArgs {
 
 /// `btcdmon doctor`
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0 all is well, 1 something is wrong, and the lines with FAIL say what to do.")]
+#[command(after_help = "\
+Examples:
+  sudo btcdmon doctor                     this host's node, on the interface of the default route
+  sudo btcdmon doctor -i eth1 --port 8334 a mirror port, and a further port
+
+Exit status: 0 all is well, 1 something is wrong, and the lines with FAIL say what to do.")]
 pub struct DoctorArgs {
     /// What to capture.
     #[command(flatten)]
