@@ -42,17 +42,24 @@ const THEMES = ['auto', 'light', 'dark'] as const;
 type Theme = (typeof THEMES)[number];
 const SIGNS: Record<Theme, string> = { auto: '◐', light: '☀', dark: '☾' };
 
+const dark = matchMedia('(prefers-color-scheme: dark)');
+
+function keptTheme(): Theme {
+  const theme = kept.get('theme') as Theme | null;
+  return theme && THEMES.includes(theme) ? theme : 'auto';
+}
+
+/** The page is always told which of the two it has, so that each palette stands once in the styles. */
 function dress(theme: Theme): void {
-  if (theme === 'auto') document.documentElement.removeAttribute('data-theme');
-  else document.documentElement.setAttribute('data-theme', theme);
+  const auto = dark.matches ? 'dark' : 'light';
+  document.documentElement.setAttribute('data-theme', theme === 'auto' ? auto : theme);
   look.set(look.get() + 1);
 }
 
 export function firstLook(): void {
-  const theme = kept.get('theme') as Theme | null;
-  if (theme && THEMES.includes(theme)) dress(theme);
+  dress(keptTheme());
   f.setUtc(kept.get('clock') !== 'local');
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => look.set(look.get() + 1));
+  dark.addEventListener('change', () => dress(keptTheme()));
 }
 
 export function Shell({ children }: { children: ComponentChildren }) {
@@ -116,7 +123,7 @@ function Health({ now }: { now: Status | null }) {
 }
 
 function Looks() {
-  const [theme, set] = useState<Theme>((kept.get('theme') as Theme | null) ?? 'auto');
+  const [theme, set] = useState(keptTheme);
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? 'auto';
   return (
     <span class="looks">
