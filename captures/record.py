@@ -257,7 +257,21 @@ def write_json(path, value):
         file.write("\n")
 
 
-# --- the three recordings --------------------------------------------------------
+# --- the recordings --------------------------------------------------------
+
+
+def two_blocks(r):
+    """One from the node with the chain, one from a peer, with what was sent before each."""
+    w, a, b, c = WATCHED, SEED, INBOUND, LATE
+    time.sleep(6)
+    r.node[a].mine(1)
+    r.settle([a, w, b, c])
+    r.wave(16, (b, a, w), 0.25)
+    r.chain_of(4, b)
+    time.sleep(5)
+    r.node[b].mine(1)
+    r.settle([a, w, b, c])
+    r.watched.ping()
 
 
 def btcd_v1(r):
@@ -282,15 +296,7 @@ def btcd_v1(r):
     r.wave(28, (a, b, c, w), 0.25)
     r.chain_of(5, a)
     r.in_background(r.leaving_client)
-    time.sleep(6)
-    r.node[a].mine(1)
-    r.settle([a, w, b, c])
-    r.wave(16, (b, a, w), 0.25)
-    r.chain_of(4, b)
-    time.sleep(5)
-    r.node[b].mine(1)
-    r.settle([a, w, b, c])
-    r.watched.ping()
+    two_blocks(r)
 
     # Reorganisation: b is cut off and mines the longer branch.
     r.spread([a, b, c, w])
@@ -387,15 +393,7 @@ def btcd_v2_messages(r):
     r.watched.ping()
     r.wave(28, (a, b, c, w), 0.25)
     r.chain_of(5, a)
-    time.sleep(6)
-    r.node[a].mine(1)
-    r.settle([a, w, b, c])
-    r.wave(16, (b, a, w), 0.25)
-    r.chain_of(4, b)
-    time.sleep(5)
-    r.node[b].mine(1)
-    r.settle([a, w, b, c])
-    r.watched.ping()
+    two_blocks(r)
     r.wave(30, (a, b, c, w), 0.4)
     r.node[c].mine(2)
     r.settle([a, w, b, c])
