@@ -54,6 +54,8 @@ pub struct SeenMessage<'a> {
     pub network: Option<Network>,
     /// The message.
     pub message: &'a Message,
+    /// Of a `pong`: how long ago its `ping` was, µs.
+    pub round_trip: Option<u64>,
 }
 
 /// An inferred message of an encrypted connection as a watched node saw it.
@@ -71,6 +73,8 @@ pub struct SeenEstimate<'a> {
     pub direction: Direction,
     /// The message.
     pub estimate: &'a Estimate,
+    /// Of a `pong`: how long ago its `ping` was, µs.
+    pub round_trip: Option<u64>,
 }
 
 /// A connection that ended a while ago, with its last figures: it is forgotten now.

@@ -341,7 +341,8 @@ impl View {
                 node.read(&Incoming { at, connection: id, peer, side, direction, network, message }, &mut self.coins);
             }
             node.points.drain(..).for_each(|p| out.point(p));
-            out.message(&SeenMessage { at, connection: id, node: &node.name, peer, direction, network, message });
+            let node = &node.name;
+            out.message(&SeenMessage { at, connection: id, node, peer, direction, network, message, round_trip });
         }
         if version.is_some() || filters {
             self.recount(id);

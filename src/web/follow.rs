@@ -2,7 +2,6 @@
 
 use crate::message::body::Body;
 use crate::message::command::Command;
-use crate::message::event::Message;
 use crate::message::hash::Hash256;
 use crate::message::version::Version;
 use crate::node::{Direction, SeenEstimate, SeenMessage};
@@ -11,8 +10,6 @@ use std::collections::HashMap;
 
 /// Connections followed at most, some 500 bytes each; of further ones the table has what the node stage knows.
 pub const MAX_FOLLOWED: usize = 16_384;
-/// Pings of a connection that wait for their answer at most; nodes have one under way.
-const PINGS: usize = 2;
 
 /// What a side said of itself.
 #[derive(Clone, Debug)]
@@ -43,12 +40,10 @@ pub struct Followed {
     pub counts: [Vec<(u8, u64)>; 2],
     /// Both sides' `verack`.
     pub veracks: [bool; 2],
-    /// Pings of the node that have no answer yet.
-    pings: Vec<(u64, Timestamp)>,
-    /// Last and shortest round trip of a ping, ns.
-    pub ping: Option<i64>,
+    /// Last round trip of a ping of the node, µs.
+    pub ping: Option<u64>,
     /// The shortest.
-    pub ping_min: Option<i64>,
+    pub ping_min: Option<u64>,
     /// The last block that the peer announced before any other.
     pub last_block: Option<(Hash256, Timestamp)>,
     /// How many there were.
@@ -86,13 +81,6 @@ impl Followed {
             Ok(Body::Version(v)) if self.said[m.side as usize].is_none() => {
                 self.said[m.side as usize] = Some(Box::new(Said::new(v)));
             }
-            Ok(Body::Nonce(Some(nonce))) if m.command == Command::PING && !recv => {
-                if self.pings.len() >= PINGS {
-                    self.pings.remove(0);
-                }
-                self.pings.push((*nonce, now));
-            }
-            Ok(Body::Nonce(Some(nonce))) if m.command == Command::PONG && recv => self.pong(*nonce, m),
             Ok(Body::Tx(_)) if recv => {
                 self.last_tx = Some(now);
                 if new_tx {
@@ -105,12 +93,12 @@ impl Followed {
         }
     }
 
-    fn pong(&mut self, nonce: u64, m: &Message) {
-        let Some(i) = self.pings.iter().position(|(n, _)| *n == nonce) else { return };
-        let (_, asked) = self.pings.remove(i);
-        let took = m.first.since(asked).max(0);
-        self.ping = Some(took);
-        self.ping_min = Some(self.ping_min.map_or(took, |min| min.min(took)));
+    /// Takes the round trip of an answer to the node.
+    fn answered(&mut self, direction: Direction, took: Option<u64>) {
+        if let (Direction::Recv, Some(took)) = (direction, took) {
+            self.ping = Some(took);
+            self.ping_min = Some(self.ping_min.map_or(took, |min| min.min(took)));
+        }
     }
 }
 
@@ -145,6 +133,7 @@ impl Follow {
     pub fn message(&mut self, seen: &SeenMessage<'_>, new_tx: bool) {
         if let Some(f) = self.enter(seen.connection.0) {
             f.message(seen, new_tx);
+            f.answered(seen.direction, seen.round_trip);
         }
     }
 
@@ -153,6 +142,7 @@ impl Follow {
         let Some(command) = seen.estimate.kind.command() else { return };
         if let Some(f) = self.enter(seen.connection.0) {
             f.count(seen.estimate.side as usize, command, seen.estimate.offset);
+            f.answered(seen.direction, seen.round_trip);
         }
     }
 

@@ -72,9 +72,9 @@ pub struct PeerRow {
     /// By command.
     pub messages: ByDirection,
     /// Last round trip of a ping, µs.
-    pub ping_us: Option<i64>,
+    pub ping_us: Option<u64>,
     /// Shortest.
-    pub ping_min_us: Option<i64>,
+    pub ping_min_us: Option<u64>,
     /// Round trip of the TCP handshake, µs.
     pub tcp_rtt_us: Option<i64>,
     /// The last block that it announced first.
@@ -136,8 +136,8 @@ impl PeerRow {
             messages_recv: messages.recv.values().sum(),
             messages_sent: messages.sent.values().sum(),
             messages,
-            ping_us: f.ping.map(|p| p / 1000),
-            ping_min_us: f.ping_min.map(|p| p / 1000),
+            ping_us: f.ping,
+            ping_min_us: f.ping_min,
             tcp_rtt_us: whole_handshake.then(|| c.established.since(c.conversation.started) / 1000),
             last_block: f.last_block.map(|(hash, _)| hash.to_string()),
             last_block_time: f.last_block.map(|(_, at)| micros(at)),

@@ -87,7 +87,7 @@ fn peer() -> Value {
         "bytes_recv": {"type": "integer"}, "bytes_sent": {"type": "integer"},
         "messages_recv": {"type": "integer"}, "messages_sent": {"type": "integer"},
         "messages": object(json!({"recv": counts(), "sent": counts()})),
-        "ping_us": {"type": ["integer", "null"], "description": "Last round trip from the sensor to the peer, ping to pong"},
+        "ping_us": {"type": ["integer", "null"], "description": "Last round trip from the sensor to the peer, ping to pong; estimated where the peer is encrypted"},
         "ping_min_us": nullable("integer"),
         "tcp_rtt_us": {"type": ["integer", "null"], "description": "From the first SYN to the end of the handshake"},
         "last_block": nullable("string"), "last_block_time": time("When it announced that, before all others"),

@@ -33,7 +33,8 @@ impl View {
                 handshake.points[i] = Some(point);
             }
             node.points.drain(..).for_each(|p| out.point(p));
-            out.estimate(&SeenEstimate { at, connection: id, node: &node.name, peer, direction, estimate });
+            let node = &node.name;
+            out.estimate(&SeenEstimate { at, connection: id, node, peer, direction, estimate, round_trip });
         }
         if before != handshake.complete {
             self.recount(id);
