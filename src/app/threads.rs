@@ -136,7 +136,8 @@ impl<O: Consumer> Parallel<O> {
     /// Puts a mark into every batch; what was counted goes with the first.
     fn mark(&mut self, time: Timestamp, dropped: Dropped, kind: MarkKind) {
         let at: At = self.dispatcher.at(time);
-        let mut counters = Some(Box::new(self.dispatcher.counters(dropped)));
+        let counted = !matches!(kind, MarkKind::Close(_));
+        let mut counters = counted.then(|| Box::new(self.dispatcher.counters(dropped)));
         for batch in &mut self.batches {
             batch.mark(Mark { seq: self.items, at, counters: counters.take(), kind });
         }

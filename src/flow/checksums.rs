@@ -12,8 +12,8 @@ const SAMPLE: u8 = 8;
 pub struct ChecksumSample {
     seen: u8,
     bad: u8,
-    /// Sum of the newest segment's payload, where it was looked at.
-    payload: Option<u64>,
+    /// Sum of the newest segment's payload, folded, where it was looked at.
+    payload: Option<u32>,
 }
 
 impl ChecksumSample {
@@ -24,14 +24,14 @@ impl ChecksumSample {
             return false;
         }
         let sums = checksum::sums(segment);
-        self.payload = sums.map(|s| s.payload);
+        self.payload = sums.map(|s| fold(s.payload));
         let Some(sums) = sums else { return false };
         if policy == Checksums::On { !sums.right } else { self.auto(segment, sums.right) }
     }
 
     /// Sum of the payload of the segment that was judged last; with [`Checksums::Off`] it is not known.
     #[inline]
-    pub fn payload(&self) -> Option<u64> {
+    pub fn payload(&self) -> Option<u32> {
         self.payload
     }
 
@@ -50,4 +50,9 @@ impl ChecksumSample {
         // While sampling, a wrong checksum amid right ones is damage; as the first it may be offloading.
         !good && self.seen - self.bad > self.bad
     }
+}
+
+/// 32 bits of a sum: its high half counts the carries.
+fn fold(sum: u64) -> u32 {
+    (sum as u32).wrapping_add((sum >> 32) as u32)
 }

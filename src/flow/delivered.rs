@@ -42,23 +42,18 @@ pub struct Delivered {
 impl Delivered {
     /// Remembers a segment that begins at stream offset `start`.
     #[inline]
-    pub fn note(&mut self, start: u64, len: u32, sum: u64) {
-        self.segments[usize::from(self.at)] = Segment { start: start as u32, len, sum: fold(sum) };
+    pub fn note(&mut self, start: u64, len: u32, sum: u32) {
+        self.segments[usize::from(self.at)] = Segment { start: start as u32, len, sum };
         self.at = (self.at + 1) % REMEMBERED as u8;
     }
 
     /// Compares a segment, whose sum is known unless checksums are off, with what was delivered.
-    pub fn compare(&self, start: u64, len: u32, sum: Option<u64>) -> Copy {
+    pub fn compare(&self, start: u64, len: u32, sum: Option<u32>) -> Copy {
         let first = self.segments.iter().find(|s| s.start == start as u32 && s.len == len && len > 0);
         match first.zip(sum) {
             None => Copy::Unchecked,
-            Some((first, sum)) if first.sum == fold(sum) => Copy::Same,
+            Some((first, sum)) if first.sum == sum => Copy::Same,
             Some(_) => Copy::Differs,
         }
     }
-}
-
-/// 32 bits of a sum: its high half counts the carries.
-fn fold(sum: u64) -> u32 {
-    (sum as u32).wrapping_add((sum >> 32) as u32)
 }

@@ -80,7 +80,7 @@ impl Half {
             let (since, segments, level) = *ages.acked.insert(ages.acked.filter(|g| g.2 > self.next).unwrap_or(fresh));
             if time.since(since) >= limits.ack_grace || self.data_segments - segments >= limits.ack_grace_segments {
                 // What the receiver took under a timestamp that looked old was not old.
-                self.timestamp = None;
+                self.tsval = None;
                 while self.next < level && self.has_hole() {
                     let before = self.next;
                     self.skip_hole(GapCause::Acked, level, out);

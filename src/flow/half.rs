@@ -61,7 +61,10 @@ pub struct Half {
     pub(super) checksums: ChecksumSample,
     pub(super) delivered: Delivered,
     pub(super) stats: DirectionStats,
-    pub(super) timestamp: Option<(u32, Timestamp)>,
+    /// Newest TCP timestamp in order.
+    pub(super) tsval: Option<u32>,
+    /// When it was seen.
+    tsval_at: Timestamp,
     far: Option<(SeqNum, u8)>,
     wanted: Action,
 }
@@ -218,7 +221,7 @@ impl Half {
     }
 
     /// Whether what was delivered already and comes again says the same (R33).
-    fn compare(&self, start: i64, end: i64, sum: Option<u64>, tally: &mut Tally<Anomaly>) {
+    fn compare(&self, start: i64, end: i64, sum: Option<u32>, tally: &mut Tally<Anomaly>) {
         let len = (end - start) as u32;
         match self.delivered.compare(start as u64, len, sum) {
             Copy::Same => {}
@@ -374,17 +377,19 @@ impl Half {
 
     /// PAWS (R38, RFC 7323 section 5): new bytes under a timestamp older than the newest in order, by more than one tick.
     fn is_old(&self, s: &Segment<'_>, start: i64, len: u64, time: Timestamp) -> bool {
-        let (Some(tsval), Some((recent, when))) = (s.tsval, self.timestamp) else { return false };
-        start + len as i64 > self.next as i64 && time.since(when) < PAWS_IDLE && tsval_distance(tsval, recent) < -1
+        let (Some(tsval), Some(recent)) = (s.tsval, self.tsval) else { return false };
+        start + len as i64 > self.next as i64
+            && time.since(self.tsval_at) < PAWS_IDLE
+            && tsval_distance(tsval, recent) < -1
     }
 
     /// Only a segment at the left edge sets the timestamp to compare with (RFC 7323 section 4.3).
     #[inline]
     fn remember_timestamp(&mut self, s: &Segment<'_>, time: Timestamp) {
         let Some(tsval) = s.tsval else { return };
-        let newer = |(recent, when)| tsval_distance(tsval, recent) >= 0 || time.since(when) >= PAWS_IDLE;
-        if self.timestamp.is_none_or(newer) {
-            self.timestamp = Some((tsval, time));
+        let newer = |recent| tsval_distance(tsval, recent) >= 0 || time.since(self.tsval_at) >= PAWS_IDLE;
+        if self.tsval.is_none_or(newer) {
+            (self.tsval, self.tsval_at) = (Some(tsval), time);
         }
     }
 
@@ -405,7 +410,7 @@ impl Half {
         // A FIN that has not been reached belongs to the old place.
         self.fin = None;
         self.flush(GapCause::Resync, out);
-        self.timestamp = None;
+        self.tsval = None;
         let distance = self.offset(seq).unwrap_or(0) - self.next as i64;
         let known = distance > 0;
         let len = distance.max(0) as u64;

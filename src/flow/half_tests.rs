@@ -216,7 +216,7 @@ fn r49_counting_starts_in_the_middle_of_a_drain() {
 #[test]
 fn r38_the_newest_timestamp_never_goes_back() {
     let b = &mut Bench::new();
-    b.half.timestamp = Some((100, Timestamp::from_nanos(0)));
+    b.half.tsval = Some(100);
     for (tsval, taken) in [(99, true), (98, false), (100, true), (101, true), (99, false)] {
         let before = b.half.next;
         let s = Segment { tsval: Some(tsval), ..blank(b.half.next) };
