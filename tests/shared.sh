@@ -72,7 +72,7 @@ for name in core31-v2 core31-v2-busy core31-v2-quiet core31-mixed; do
 done
 for name in core31-v2 core31-v2-busy core31-v2-quiet; do check "$name: every connection is told to be encrypted" opaque $name; done
 
-stress() { # each file: status 0, or 1 and one line; 10 s; 200 MB
+stress() { # each file: status 0, or 1 and one line; 10 s; 200 MB; the same for any number of workers
   mkdir "$work/stress"
   tar --zstd -xf "$shared/stress/tcpdump-tests.tar.zst" -C "$work/stress"
   python3 - "$program" "$work/stress" <<'PY'
@@ -81,8 +81,12 @@ program, root = sys.argv[1:]
 files = [os.path.join(d, f) for d, _, fs in os.walk(root) for f in sorted(fs)]
 limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
 bad, status = [], {0: 0, 1: 0}
+same = lambda f, workers: [subprocess.run([program, *command, '--quiet', '--workers', workers, f], stdout=subprocess.PIPE,
+    stderr=subprocess.DEVNULL, timeout=10).stdout for command in (['replay', '--json'], ['messages'])]
 for f in files:
     try:
+        first = same(f, '0')
+        bad += [(f, 'other results with workers:', w) for w in '1238' if same(f, w) != first]
         r = subprocess.run([program, 'replay', '--quiet', f], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=10, preexec_fn=limit)
         lines = r.stderr.decode(errors='replace').splitlines()
         status[r.returncode] = status.get(r.returncode, 0) + 1
