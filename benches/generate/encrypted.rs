@@ -4,6 +4,8 @@
 use super::net::{Link, Tap};
 use super::rng::Rng;
 use anyhow::Result;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -22,6 +24,10 @@ pub struct Encrypted {
 const EMPTY: usize = 33;
 /// `ping`, `pong`, `feefilter`.
 const NUMBER: usize = 29;
+/// Between two announcements on a connection, ns.
+const PERIOD: i64 = 5_000_000_000;
+/// How soon the node answers, ns.
+const AT_ONCE: i64 = 500_000;
 
 /// Sends packets of these lengths, each by itself.
 fn send(tap: &mut Tap, rng: &mut Rng, link: &mut Link, from: usize, lengths: &[usize]) -> Result<()> {
@@ -45,20 +51,55 @@ fn handshake(tap: &mut Tap, rng: &mut Rng, link: &mut Link) -> Result<()> {
     send(tap, rng, link, 0, &[NUMBER, 22])
 }
 
-fn relay(tap: &mut Tap, rng: &mut Rng, link: &mut Link) -> Result<()> {
-    let (from, announced) = (usize::from(rng.percent(40)), rng.range(1, 12) as usize);
-    send(tap, rng, link, from, &[22 + 36 * announced])?;
-    let asked = rng.range(0, announced as u64) as usize;
-    if asked > 0 {
-        send(tap, rng, link, 1 - from, &[22 + 36 * asked])?;
-        let sizes: Vec<usize> = (0..asked).map(|_| 21 + rng.range(190, 700) as usize).collect();
-        send(tap, rng, link, from, &sizes)?;
-    }
-    if rng.percent(5) {
-        send(tap, rng, link, 1, &[NUMBER])?;
-        send(tap, rng, link, 0, &[NUMBER])?;
-    }
-    Ok(())
+/// What comes next on a connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    /// One end announces transactions.
+    Announce,
+    /// The other asks `from` for so many of them.
+    Ask {
+        from: usize,
+        transactions: usize,
+    },
+    /// `from` sends them.
+    Send {
+        from: usize,
+        transactions: usize,
+    },
+    Ping,
+    Pong,
+}
+
+/// Takes a step; returns those that follow, each with the time until then, ns.
+fn step(tap: &mut Tap, rng: &mut Rng, link: &mut Link, rtt: i64, step: Step) -> Result<[Option<(i64, Step)>; 2]> {
+    // The tap is at the node, which is end 1: it answers at once, the peer after a round trip.
+    let answer = |by: usize| if by == 0 { rtt } else { AT_ONCE };
+    Ok(match step {
+        Step::Announce => {
+            let (from, announced) = (usize::from(rng.percent(40)), rng.range(1, 12) as usize);
+            send(tap, rng, link, from, &[22 + 36 * announced])?;
+            let transactions = rng.range(0, announced as u64) as usize;
+            let asked = (transactions > 0).then_some((answer(1 - from), Step::Ask { from, transactions }));
+            [asked, rng.percent(5).then_some((AT_ONCE, Step::Ping))]
+        }
+        Step::Ask { from, transactions } => {
+            send(tap, rng, link, 1 - from, &[22 + 36 * transactions])?;
+            [Some((answer(from), Step::Send { from, transactions })), None]
+        }
+        Step::Send { from, transactions } => {
+            let sizes: Vec<usize> = (0..transactions).map(|_| 21 + rng.range(190, 700) as usize).collect();
+            send(tap, rng, link, from, &sizes)?;
+            [None, None]
+        }
+        Step::Ping => {
+            send(tap, rng, link, 1, &[NUMBER])?;
+            [Some((rtt, Step::Pong)), None]
+        }
+        Step::Pong => {
+            send(tap, rng, link, 0, &[NUMBER])?;
+            [None, None]
+        }
+    })
 }
 
 /// Writes the capture.
@@ -72,15 +113,21 @@ pub fn write(path: &Path, what: Encrypted) -> Result<()> {
         let ends = [SocketAddr::from(([10, a, b, c], 40_000 + (n % 20_000) as u16)), node];
         let mut link = Link::open(&mut tap, ends, [rng.next() as u32, rng.next() as u32])?;
         handshake(&mut tap, rng, &mut link)?;
-        links.push(link);
+        links.push((link, rng.range(8, 240) as i64 * 1_000_000));
     }
+    let mut due = BinaryHeap::new();
     for round in 0..what.rounds {
         // A connection is heard of every 5 s.
-        let begin = super::START + i64::from(round + 1) * 5_000_000_000;
-        for (n, link) in links.iter_mut().enumerate() {
-            tap.wait_until(begin + n as i64 * 5_000_000_000 / i64::from(what.connections.max(1)));
-            relay(&mut tap, rng, link)?;
+        let begin = super::START + i64::from(round + 1) * PERIOD;
+        for n in 0..links.len() {
+            due.push(Reverse((begin + n as i64 * PERIOD / links.len() as i64, n, Step::Announce)));
         }
+    }
+    while let Some(Reverse((time, n, what))) = due.pop() {
+        tap.wait_until(time);
+        let (link, rtt) = &mut links[n];
+        let next = step(&mut tap, rng, link, *rtt, what)?;
+        due.extend(next.into_iter().flatten().map(|(wait, what)| Reverse((time + wait, n, what))));
     }
     tap.finish()
 }

@@ -3,12 +3,12 @@
 use super::recording::{Known, Recording, Seen, Stream};
 use btcdmon::flow::Side;
 use btcdmon::message::command::Command;
-use btcdmon::message::v2::beam::noise;
 use btcdmon::message::v2::counts::{Counts, Owe};
 use btcdmon::message::v2::kind::Kind;
 use btcdmon::message::v2::model::Model;
 use btcdmon::message::v2::size;
 use btcdmon::message::v2::state::{Stage, State};
+use btcdmon::message::v2::ways::noise;
 
 /// A message in the order of the capture.
 struct Said {
@@ -76,7 +76,7 @@ pub fn doubts(model: &Model, s: &Stream) {
         let (len, mut n) = (m.known.len, 1);
         size::candidates(len, |k, entries| n = if k == kind { entries } else { n });
         let late = state.expire(m.now);
-        let p = state.score(model, m.side, kind, (len, n), m.now);
+        let p = state.situation(model, m.side, m.now).score(kind, (len, n));
         if p + late + noise(len) < 0.0 {
             let c = state.context(m.side, m.now);
             println!(
@@ -84,7 +84,7 @@ pub fn doubts(model: &Model, s: &Stream) {
                 f64::from(m.now) / 1e4,
                 m.side,
                 kind.name(),
-                model.next(&c, kind)
+                model.habits(&c).of(kind)
             );
         }
         state.apply(m.side, kind, (len, n), m.now);

@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`kind`], [`size`] (which messages may have a length),
 //! [`state`] (what was said, what is owed), [`counts`] and [`model`] (habits
-//! learnt from recordings: `table.txt`), [`beam`] (the search). How well it
+//! learnt from recordings: `table.txt`), [`ways`] (what a write may be), [`beam`] (which readings are kept). How well it
 //! does, and what defeats it: `docs/v2.md`.
 //!
 //! Contract: no bytes are kept; at most 8 KiB a connection; nothing depends on
@@ -22,12 +22,14 @@ pub mod kind;
 pub mod model;
 pub mod size;
 pub mod state;
+pub mod ways;
 
-use self::beam::{Beam, NODES, NONE, Node, Scratch, Write};
+use self::beam::{Beam, NODES, NONE, Node, Scratch};
 use self::counts::Writer;
 use self::kind::Kind;
 use self::model::Model;
 use self::state::{State, Tick, UNSURE};
+use self::ways::Write;
 use crate::flow::{Gap, PacketIndex, Side, Span};
 use crate::time::{SECOND, Timestamp};
 
@@ -43,6 +45,8 @@ const EVIDENCE: (f32, f32) = (-20.0, 40.0);
 const ANSWERED: u8 = 3;
 /// Messages that wait until the connection is believed.
 const HELD: usize = 32;
+/// Places for messages that are kept, once it is.
+const FEW: usize = 4;
 /// After so many segments that nothing explains, as many are let pass unread.
 const PATIENCE: u32 = 256;
 /// Segments shorter than this are no full ones.
@@ -272,21 +276,12 @@ impl Decoder {
             return;
         }
         let now = self.now(time);
-        for r in &mut self.beam.readings {
-            r.score += r.state.expire(now);
-        }
-        self.rank();
+        self.beam.second(now);
         let common = self.beam.common(scratch);
         self.settle(scratch, common, tell);
         self.overdue(scratch, time.plus(-DEADLINE), tell);
-    }
-
-    fn rank(&mut self) {
-        let readings = &mut self.beam.readings;
-        readings.sort_by(|a, b| b.score.total_cmp(&a.score));
-        let best = readings.first().map_or(0.0, |r| r.score);
-        for r in readings {
-            r.score -= best;
+        if self.beam.nodes.is_empty() {
+            self.beam.rest();
         }
     }
 
@@ -315,28 +310,22 @@ impl Decoder {
         if node == NONE {
             return;
         }
-        scratch.path.clear();
-        scratch.path.extend(self.beam.chain(node));
-        for n in scratch.path.iter().rev() {
-            let share = self.beam.share(*n);
-            let node = self.beam.nodes[*n as usize];
-            if let Some(e) = estimate(&node, share) {
-                if self.held.len() == HELD {
-                    self.held.remove(0);
+        let Self { beam, held, .. } = self;
+        beam.decide(scratch, node, |node, share| {
+            if let Some(e) = estimate(node, share) {
+                if held.len() == HELD {
+                    held.remove(0);
                 }
-                self.held.push(e);
+                held.push(e);
             }
-        }
-        if self.beam.readings.len() > 1 {
-            self.beam.decide(node);
-        }
-        self.beam.forget(scratch, node);
+        });
         if self.believed {
             for e in self.held.drain(..) {
                 self.explained[e.side as usize] += u64::from(e.len);
                 self.news = true;
                 tell(e);
             }
+            self.held.shrink_to(FEW);
         }
     }
 

@@ -5,7 +5,7 @@
 //! writer too. A thousandth of every probability is spread over all kinds, so
 //! that nothing is impossible.
 
-use super::counts::{Context, Counts, FITS, Fit, GAPS, Habits, OWES, Owe, WRITERS, Writer};
+use super::counts::{self, Context, Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
 use super::kind::{KINDS, Kind};
 use super::size::{BINS, bin, width};
 use std::sync::LazyLock;
@@ -48,7 +48,7 @@ struct Table(Vec<Row>);
 
 impl Table {
     /// What is counted for a writer counts for any, and in every situation for the unsure one.
-    fn sum(counts: &Habits) -> Self {
+    fn sum(counts: &counts::Habits) -> Self {
         let mut rows = vec![[0.0; KINDS]; WRITERS * OWES * GAPS * KINDS];
         for (((writer, gap, owes, before), kind), n) in counts {
             for w in both(*writer as usize, Writer::Any as usize) {
@@ -143,14 +143,13 @@ impl Model {
         model
     }
 
-    /// Of `kind` in the situation: what its own side did and what the other did are taken for independent.
+    /// Of each kind in the situation.
     #[inline]
-    pub fn next(&self, c: &Context, kind: Kind) -> f32 {
+    pub fn habits(&self, c: &Context) -> Habits<'_> {
         let (writer, owes) = (c.writer as usize, c.owes as usize);
         let next = place(writer, owes, usize::from(c.gap), c.previous as usize);
         let react = place(writer, owes, usize::from(c.peer_gap), c.peer as usize);
-        let p = self.next[next * KINDS + kind as usize] + self.react[react * KINDS + kind as usize];
-        p.clamp(LEAST, 0.0)
+        Habits { next: &self.next[next * KINDS..][..KINDS], react: &self.react[react * KINDS..][..KINDS] }
     }
 
     /// Of a size of `kind`: entries of a list, bytes of another message.
@@ -163,6 +162,21 @@ impl Model {
     #[inline]
     pub fn fit(&self, writer: Writer, fit: Fit) -> f32 {
         self.fits[writer as usize][fit as usize]
+    }
+}
+
+/// How probable each kind is in one situation.
+#[derive(Clone, Copy)]
+pub struct Habits<'a> {
+    next: &'a [f32],
+    react: &'a [f32],
+}
+
+impl Habits<'_> {
+    /// Of `kind`: what its own side did and what the other did are taken for independent.
+    #[inline]
+    pub fn of(&self, kind: Kind) -> f32 {
+        (self.next[kind as usize] + self.react[kind as usize]).clamp(LEAST, 0.0)
     }
 }
 

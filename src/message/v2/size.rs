@@ -21,13 +21,13 @@ pub const VERSION: std::ops::RangeInclusive<u32> = LONG + 86..=LONG + 86 + 258;
 const LARGEST_TX: u32 = SHORT + 400_000;
 
 /// A list of `n` entries of `entry` bytes behind a count of 1, 3 or 5 bytes.
+#[inline]
 fn list(payload: u32, entry: u32, most: u32) -> Option<u32> {
-    let n = [(1, 0..=252), (3, 253..=0xffff)].into_iter().find_map(|(count, range)| {
-        let rest = payload.checked_sub(count)?;
-        let n = rest / entry;
-        (rest.is_multiple_of(entry) && range.contains(&n)).then_some(n)
-    })?;
-    (n <= most).then_some(n)
+    // Up to 252 entries have a count of one byte.
+    let count = if payload <= 1 + 252 * entry { 1 } else { 3 };
+    let rest = payload.checked_sub(count)?;
+    let n = rest / entry;
+    (n * entry == rest && n <= most && (count == 1 || (253..=0xffff).contains(&n))).then_some(n)
 }
 
 /// Block locator of `getheaders` and `getblocks`: version, hashes, stop.
@@ -35,18 +35,38 @@ fn locator(payload: u32) -> Option<u32> {
     list(payload.checked_sub(36)?, 32, 101).filter(|n| *n > 0)
 }
 
-/// Whether `addrv2` entries can add up to `payload`: 9 bytes and services (1, 3, 5 or 9) around an address of 4, 16
-/// or 32 bytes each.
-fn addresses(payload: u32) -> bool {
+/// Sums of up to three `addrv2` entries: 9 bytes and services (1, 3, 5 or 9) around an address of 4, 16 or 32 bytes
+/// each. A bit for each sum below [`ANY_SUM`].
+const ADDRESSES: u128 = {
     const ENTRY: [u32; 6] = [13, 15, 25, 27, 41, 43];
+    let mut sums = 0_u128;
+    let mut i = 0;
+    // Which of 0 (none) to 6 is each of the three.
+    while i < 7 * 7 * 7 {
+        let (mut rest, mut sum) = (i, 0);
+        while rest > 0 {
+            sum += if rest % 7 > 0 { ENTRY[rest % 7 - 1] } else { 0 };
+            rest /= 7;
+        }
+        if i > 0 && sum < ANY_SUM {
+            sums |= 1 << sum;
+        }
+        i += 1;
+    }
+    sums
+};
+/// Nearly every sum from here on can be made with more entries.
+const ANY_SUM: u32 = 70;
+
+/// Whether `addrv2` entries can add up to `payload`.
+#[inline]
+fn addresses(payload: u32) -> bool {
     let Some(rest) = payload.checked_sub(1) else { return false };
-    let sums = |n: u32| rest >= n;
-    ENTRY.iter().any(|a| {
-        *a == rest || ENTRY.iter().any(|b| a + b == rest || (sums(a + b) && ENTRY.iter().any(|c| a + b + c == rest)))
-    }) || (rest >= 70 && payload < 50_000)
+    if rest < ANY_SUM { ADDRESSES >> rest & 1 == 1 } else { payload < 50_000 }
 }
 
 /// The messages that may have `len` bytes, each with the number of its entries (or 1, when it has none).
+#[inline]
 pub fn candidates(len: u32, mut each: impl FnMut(Kind, u32)) {
     if !(SHORT..=LONGEST).contains(&len) {
         return;
@@ -95,17 +115,17 @@ pub fn candidates(len: u32, mut each: impl FnMut(Kind, u32)) {
     }
 }
 
-/// Messages of one length that may stand before others in one write, for writes that hold several.
-pub const FIXED: [(u32, &[Kind]); 9] = [
-    (33, &[Kind::Verack, Kind::WtxidRelay, Kind::SendAddrV2, Kind::SendHeaders, Kind::GetAddr]),
-    (30, &[Kind::SendCmpct]),
-    (29, &[Kind::Ping, Kind::Pong, Kind::FeeFilter]),
-    (22, &[Kind::Headers]),
-    (90, &[Kind::GetHeaders]),
-    (103, &[Kind::Headers]),
-    (58, &[Kind::Inv, Kind::GetDataTx, Kind::GetDataBlock]),
-    (94, &[Kind::Inv, Kind::GetDataTx]),
-    (130, &[Kind::Inv, Kind::GetDataTx]),
+/// Messages of one length, and their entries, that may stand before others in one write, for writes that hold several.
+pub const FIXED: [(u32, u32, &[Kind]); 9] = [
+    (33, 1, &[Kind::Verack, Kind::WtxidRelay, Kind::SendAddrV2, Kind::SendHeaders, Kind::GetAddr]),
+    (30, 1, &[Kind::SendCmpct]),
+    (29, 1, &[Kind::Ping, Kind::Pong, Kind::FeeFilter]),
+    (22, 0, &[Kind::Headers]),
+    (90, 1, &[Kind::GetHeaders]),
+    (103, 1, &[Kind::Headers]),
+    (58, 1, &[Kind::Inv, Kind::GetDataTx, Kind::GetDataBlock]),
+    (94, 2, &[Kind::Inv, Kind::GetDataTx]),
+    (130, 3, &[Kind::Inv, Kind::GetDataTx]),
 ];
 
 /// Number of the bin of `x`, four an octave.
@@ -149,6 +169,15 @@ mod tests {
         assert!(kinds(90).contains(&(Kind::GetHeaders, 1)));
         assert!(kinds(21 + 60).contains(&(Kind::Tx, 1)));
         assert!(kinds(LONGEST + 1).is_empty());
+        for (len, entries, all) in FIXED {
+            assert!(all.iter().all(|k| kinds(len).contains(&(*k, entries))), "{len}");
+        }
+        // Sums of entries, and some that are none.
+        for (rest, may) in
+            [(12, false), (13, true), (14, false), (26, true), (68, true), (44, false), (52, true), (56, true)]
+        {
+            assert_eq!(kinds(22 + rest).contains(&(Kind::AddrV2, 1)), may, "{rest}");
+        }
     }
 
     #[test]

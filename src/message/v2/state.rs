@@ -2,7 +2,7 @@
 
 use super::counts::{Context, Fit, Owe, Writer};
 use super::kind::Kind;
-use super::model::Model;
+use super::model::{Habits, Model};
 use crate::flow::Side;
 
 /// Capture time in units of 100 µs since the connection was taken up.
@@ -265,7 +265,14 @@ impl State {
         Self { ends: [End::new(stage), End::new(stage)], unsure, answered: 0 }
     }
 
-    /// The situation of `side`.
+    /// What `side` is at: what the probabilities of its next message depend on.
+    #[inline]
+    pub fn situation<'a>(&'a self, model: &'a Model, side: Side, now: Tick) -> Situation<'a> {
+        let context = self.context(side, now);
+        Situation { state: self, model, side, now, habits: model.habits(&context), context }
+    }
+
+    /// The situation of `side`, as the learnt table has it.
     #[inline]
     pub fn context(&self, side: Side, now: Tick) -> Context {
         let me = &self.ends[side as usize];
@@ -298,78 +305,16 @@ impl State {
         }
     }
 
-    /// Log probability that `side` now sends a `kind` of `len` bytes with `n` entries.
-    pub fn score(&self, model: &Model, side: Side, kind: Kind, (len, n): (u32, u32), now: Tick) -> f32 {
-        let me = &self.ends[side as usize];
-        let peer = &self.ends[side.other() as usize];
-        let c = self.context(side, now);
-        let unsure = now < self.unsure;
-        let mut p = model.next(&c, kind);
-        if let Some(bit) = kind.once() {
-            // Joined in the middle, the handshake is over.
-            let over =
-                kind != Kind::SendHeaders && me.stage == Stage::Open && me.once & 1 == 0 && kind != Kind::Version;
-            p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
-        }
-        p + match kind {
-            // btcd announces transactions by a timer of seconds; a block at once.
-            Kind::Inv
-                if me.writer == Writer::Btcd
-                    && n > 1
-                    && c.gap < 3
-                    && now - me.batches[0].1.min(now) < SECOND
-                    && me.batches[0].0 > 0 =>
-            {
-                model.size(kind, n) + SO_SOON
-            }
-            Kind::Inv | Kind::Headers | Kind::GetHeaders | Kind::GetBlocks | Kind::Addr => model.size(kind, n),
-            Kind::NotFound => {
-                // What is left of a request is denied at once.
-                let rest = me.debts[0].what == Owe::Tx && u32::from(me.debts[0].count) == n;
-                let denied = if rest { (REST_DENIED - p).max(0.0) } else { 0.0 };
-                let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
-                denied + model.size(kind, n) + if asked || unsure { 0.0 } else { TOO_MANY }
-            }
-            Kind::GetDataTx => match self.fit(side, n, now) {
-                Fit::Exact => model.fit(me.writer, Fit::Exact),
-                fit if unsure => model.fit(me.writer, fit).max(-2.0) + model.size(kind, n),
-                fit => model.fit(me.writer, fit) + model.size(kind, n),
-            },
-            Kind::GetDataBlock => {
-                let offered =
-                    (n == 1 && (peer.offered_block || peer.writer == Writer::Btcd)) || u32::from(peer.blocks) >= n;
-                let recent = now.saturating_sub(peer.blocks_at) <= FRESH;
-                let all = if recent && u32::from(peer.blocks) == n { ALL_OFFERED } else { f32::NEG_INFINITY };
-                let strange = match n {
-                    n if offered || (n == 1 && unsure) => 0.0,
-                    2..=IN_FLIGHT if unsure => RARELY_OFFERED,
-                    _ => NOT_OFFERED,
-                };
-                model.size(kind, n).max(all) + strange
-            }
-            Kind::GetBlockTxn => {
-                // An index has 1 or 3 bytes, a short id 6: nobody asks for more than there are.
-                let indexes = len.saturating_sub(54).div_ceil(3);
-                let known = peer.compact == 0 || indexes <= peer.compact.saturating_sub(NO_IDS) / 6;
-                model.size(kind, len) + if unsure || (peer.offered_block && known) { 0.0 } else { NOT_OFFERED }
-            }
-            Kind::CmpctBlock => {
-                let again = me.previous == Kind::CmpctBlock && c.gap < 3;
-                let empty = len < EMPTY && me.compact.abs_diff(len) < NEARLY;
-                alike(model.size(kind, len), me.compact, len) + if again && !empty { SO_SOON } else { 0.0 }
-            }
-            Kind::Block => alike(model.size(kind, len), me.block, len),
-            Kind::Version | Kind::Tx | Kind::BlockTxn | Kind::AddrV2 => model.size(kind, len),
-            _ => 0.0,
-        }
-    }
-
     /// `side` has sent it.
     pub fn apply(&mut self, side: Side, kind: Kind, (len, n): (u32, u32), now: Tick) {
         let n16 = u16::try_from(n).unwrap_or(u16::MAX);
         let [low, high] = &mut self.ends;
         let (me, peer) = if side == Side::Low { (low, high) } else { (high, low) };
         me.pending = 0;
+        if kind == Kind::Start {
+            me.preamble += len;
+            return;
+        }
         me.once |= kind.once().unwrap_or(0);
         let answered = match kind {
             Kind::Pong => me.pay(Owe::Pong, 1, now),
@@ -446,5 +391,90 @@ impl State {
     /// Time has passed: log probability of what was not answered.
     pub fn expire(&mut self, now: Tick) -> f32 {
         self.ends.iter_mut().map(|e| e.expire(now)).sum()
+    }
+}
+
+/// What a side is at, looked up once for all that it may send now.
+#[derive(Clone, Copy)]
+pub struct Situation<'a> {
+    state: &'a State,
+    model: &'a Model,
+    side: Side,
+    now: Tick,
+    context: Context,
+    habits: Habits<'a>,
+}
+
+impl Situation<'_> {
+    /// What [`Situation::score`] is at most, whatever the size.
+    #[inline]
+    pub fn most(&self, kind: Kind) -> f32 {
+        if kind == Kind::NotFound { 0.0 } else { self.habits.of(kind) }
+    }
+
+    /// Log probability that the side now sends a `kind` of `len` bytes with `n` entries.
+    pub fn score(&self, kind: Kind, (len, n): (u32, u32)) -> f32 {
+        let Self { state, model, side, now, context: c, habits } = *self;
+        let me = &state.ends[side as usize];
+        let peer = &state.ends[side.other() as usize];
+        let unsure = now < state.unsure;
+        let mut p = habits.of(kind);
+        if let Some(bit) = kind.once() {
+            // Joined in the middle, the handshake is over.
+            let over =
+                kind != Kind::SendHeaders && me.stage == Stage::Open && me.once & 1 == 0 && kind != Kind::Version;
+            p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
+        }
+        p + match kind {
+            // btcd announces transactions by a timer of seconds; a block at once.
+            Kind::Inv
+                if me.writer == Writer::Btcd
+                    && n > 1
+                    && c.gap < 3
+                    && now - me.batches[0].1.min(now) < SECOND
+                    && me.batches[0].0 > 0 =>
+            {
+                model.size(kind, n) + SO_SOON
+            }
+            Kind::Inv | Kind::Headers | Kind::GetHeaders | Kind::GetBlocks | Kind::Addr => model.size(kind, n),
+            Kind::NotFound => {
+                // What is left of a request is denied at once.
+                let rest = me.debts[0].what == Owe::Tx && u32::from(me.debts[0].count) == n;
+                let denied = if rest { (REST_DENIED - p).max(0.0) } else { 0.0 };
+                let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
+                denied + model.size(kind, n) + if asked || unsure { 0.0 } else { TOO_MANY }
+            }
+            Kind::GetDataTx => match state.fit(side, n, now) {
+                Fit::Exact => model.fit(me.writer, Fit::Exact),
+                fit if unsure => model.fit(me.writer, fit).max(-2.0) + model.size(kind, n),
+                fit => model.fit(me.writer, fit) + model.size(kind, n),
+            },
+            Kind::GetDataBlock => {
+                let offered =
+                    (n == 1 && (peer.offered_block || peer.writer == Writer::Btcd)) || u32::from(peer.blocks) >= n;
+                let recent = now.saturating_sub(peer.blocks_at) <= FRESH;
+                let all = if recent && u32::from(peer.blocks) == n { ALL_OFFERED } else { f32::NEG_INFINITY };
+                let strange = match n {
+                    n if offered || (n == 1 && unsure) => 0.0,
+                    2..=IN_FLIGHT if unsure => RARELY_OFFERED,
+                    _ => NOT_OFFERED,
+                };
+                model.size(kind, n).max(all) + strange
+            }
+            Kind::GetBlockTxn => {
+                // An index has 1 or 3 bytes, a short id 6: nobody asks for more than there are.
+                let indexes = len.saturating_sub(54).div_ceil(3);
+                let known = peer.compact == 0 || indexes <= peer.compact.saturating_sub(NO_IDS) / 6;
+                model.size(kind, len) + if unsure || (peer.offered_block && known) { 0.0 } else { NOT_OFFERED }
+            }
+            Kind::CmpctBlock => {
+                let again = me.previous == Kind::CmpctBlock && c.gap < 3;
+                let empty = len < EMPTY && me.compact.abs_diff(len) < NEARLY;
+                alike(model.size(kind, len), me.compact, len) + if again && !empty { SO_SOON } else { 0.0 }
+            }
+            Kind::Block => alike(model.size(kind, len), me.block, len),
+            Kind::Version | Kind::Tx | Kind::BlockTxn | Kind::AddrV2 => model.size(kind, len),
+            _ => 0.0,
+        }
     }
 }

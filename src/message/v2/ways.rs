@@ -1,0 +1,303 @@
+//! What a write may be: all ways on from a reading, each with how probable it is.
+//!
+//! A way is not gone before it is chosen ([`super::beam`]): most are not worth
+//! the copy of a state.
+
+use super::kind::Kind;
+use super::model::Model;
+use super::size::{self, FIXED};
+use super::state::{Situation, Stage, State, Tick, UNSURE};
+use crate::flow::{PacketIndex, Side};
+use crate::time::Timestamp;
+
+/// A way this much less probable than the best (natural logarithm) is not gone.
+pub const BEHIND: f32 = 7.5;
+/// Log probability, beyond its length, of bytes that no message explains.
+const UNKNOWN: f32 = -12.0;
+/// The same in a gap.
+const LOST: f32 = -3.0;
+/// Log probability that one write holds several messages, for each further one.
+const JOINED: f32 = -2.5;
+/// Log probability that a message goes on after PSH.
+const MIDDLE: f32 = -20.0;
+/// An explanation worse than this, against random lengths, has other ways looked for.
+const POOR: f32 = -6.0;
+/// A way of several messages this much worse than the best so far is left out.
+const NOT_MUCH: f32 = 6.0;
+/// Messages of one write at most.
+const TILES: usize = 8;
+/// Steps of the search for several messages in one write.
+const SEARCH: usize = 24;
+/// Longest write that is taken for several short messages.
+const LONGEST_JOINED: u32 = 2000;
+/// Bytes before the first message: key (BIP 324), garbage, terminator and version packet.
+const LONGEST_PREAMBLE: u32 = 64 + 4095 + 16 + 20;
+
+/// What is known of one segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Write {
+    /// Who sent it.
+    pub side: Side,
+    /// Stream offset after its last byte.
+    pub end: u64,
+    /// Bytes.
+    pub len: u32,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// The same in the unit of [`State`].
+    pub now: Tick,
+    /// In which frame.
+    pub index: PacketIndex,
+    /// Log probability that no message ends here, and that one does; none: it is not considered.
+    pub ends: (Option<f32>, Option<f32>),
+    /// It is a gap: nothing was captured.
+    pub lost: bool,
+}
+
+/// How improbable a length is when nothing is known of it: even over the logarithm of the length.
+pub fn noise(len: u32) -> f32 {
+    (len.max(1) as f32).ln() + 2.4
+}
+
+/// A message, or bytes that are none: what they are, how many, how many entries.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile {
+    /// What; [`Kind::Start`] for key, garbage and so on.
+    pub kind: Kind,
+    /// Bytes.
+    pub len: u32,
+    /// Entries.
+    pub entries: u32,
+}
+
+/// A way to go on from a reading, not gone yet: most are not worth the copy of its state.
+#[derive(Clone, Copy)]
+pub struct Way {
+    /// Its log probability.
+    pub score: f32,
+    /// Place of the reading.
+    pub from: u8,
+    /// Messages that end with the write: so many in [`Ways::tiles`]; none while one goes on.
+    pub count: u8,
+    /// From this one on.
+    tiles: u16,
+}
+
+/// A way of several messages, half gone.
+#[derive(Clone, Copy)]
+struct Part {
+    score: f32,
+    rest: u32,
+    tiles: [Tile; TILES],
+    count: u8,
+}
+
+/// The ways on from all readings, and room for the search of them.
+#[derive(Default)]
+pub struct Ways {
+    all: Vec<Way>,
+    /// The best of their scores.
+    best: f32,
+    tiles: Vec<Tile>,
+    /// What so many bytes may be.
+    list: (u32, Vec<(Kind, u32)>),
+    /// How improbable their number is.
+    noise: f32,
+    stack: Vec<Part>,
+}
+
+impl Ways {
+    /// No way yet.
+    pub fn clear(&mut self) {
+        self.all.clear();
+        self.tiles.clear();
+        self.best = f32::NEG_INFINITY;
+    }
+
+    fn push(&mut self, from: u8, score: f32, tiles: &[Tile]) {
+        let Ok(place) = u16::try_from(self.tiles.len()) else { return };
+        self.tiles.extend_from_slice(tiles);
+        self.all.push(Way { score, from, count: tiles.len() as u8, tiles: place });
+        self.best = self.best.max(score);
+    }
+
+    /// Lists what `total` bytes may be.
+    fn list(&mut self, total: u32) {
+        let (of, list) = &mut self.list;
+        if *of != total {
+            *of = total;
+            self.noise = noise(total);
+            list.clear();
+            size::candidates(total, |kind, entries| list.push((kind, entries)));
+        }
+    }
+
+    /// The messages of a way.
+    pub fn tiles(&self, way: &Way) -> &[Tile] {
+        &self.tiles[usize::from(way.tiles)..][..usize::from(way.count)]
+    }
+
+    /// Keeps those that are not far behind the best, best first.
+    pub fn rank(&mut self) {
+        let best = self.best;
+        self.all.retain(|way| way.score > best - BEHIND);
+        self.all.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+
+    /// All.
+    pub fn all(&self) -> &[Way] {
+        &self.all
+    }
+
+    /// The best, when they are ranked.
+    pub fn best(&self) -> Option<Way> {
+        self.all.first().copied()
+    }
+}
+
+impl Way {
+    /// How much more probable it is than random lengths, from a reading with the score `start`.
+    pub fn gain(&self, tiles: &[Tile], start: f32) -> f32 {
+        self.score - start + tiles.iter().map(|t| noise(t.len)).sum::<f32>()
+    }
+}
+
+/// Goes on from `state` with `tiles`; without any, a message goes on.
+pub fn walk(state: &mut State, w: &Write, tiles: &[Tile]) {
+    if tiles.is_empty() {
+        let pending = &mut state.ends[w.side as usize].pending;
+        *pending = pending.saturating_add(w.len);
+    }
+    tell(state, w, tiles);
+}
+
+/// `state` after the messages `tiles`.
+fn tell(state: &mut State, w: &Write, tiles: &[Tile]) {
+    for t in tiles {
+        state.apply(w.side, t.kind, (t.len, t.entries), w.now);
+        if w.lost && t.kind == Kind::Unknown {
+            state.unsure = w.now + UNSURE;
+        }
+    }
+}
+
+/// All ways on from a reading.
+pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u8, &State, f32)) {
+    // The way is at most as probable as the reading.
+    if score <= ways.best - BEHIND {
+        return;
+    }
+    let end = &state.ends[w.side as usize];
+    let total = end.pending.saturating_add(w.len);
+    if let Some(p) = w.ends.0 {
+        ways.push(from, score + p, &[]);
+    }
+    let Some(p) = w.ends.1 else { return };
+    let score = score + p;
+    let at = state.situation(model, w.side, w.now);
+    if end.stage == Stage::Key {
+        return preamble(ways, &at, (from, end.preamble, score), total);
+    }
+    ways.list(total);
+    let noise = ways.noise;
+    let unknown = score + if w.lost { LOST } else { UNKNOWN } - noise;
+    let mut best = unknown;
+    for i in 0..ways.list.1.len() {
+        let (kind, entries) = ways.list.1[i];
+        // Most are out of the question before their sizes are looked at.
+        let least = (ways.best.max(best) - BEHIND).max(unknown - 2.0);
+        if score + at.most(kind) <= least {
+            continue;
+        }
+        let p = score + at.score(kind, (total, entries));
+        if p > least {
+            best = best.max(p);
+            ways.push(from, p, &[Tile { kind, len: total, entries }]);
+        }
+    }
+    // What is that far behind the other readings' ways would not be kept.
+    best = best.max(ways.best - BEHIND);
+    if best - score + noise < POOR {
+        if from == 0 && total <= LONGEST_JOINED {
+            several(model, ways, w, (from, state, score), (total, best));
+        }
+        ways.push(from, unknown, &[Tile { kind: Kind::Unknown, len: total, entries: 0 }]);
+        if w.ends.0.is_none() {
+            // Perhaps the message goes on after all.
+            ways.push(from, score + MIDDLE, &[]);
+        }
+    }
+}
+
+/// A write before the first message: key, garbage, terminator, version packet; or `version`, with or without the last
+/// two before it.
+fn preamble(ways: &mut Ways, at: &Situation<'_>, (from, before, score): (u8, u32, f32), total: u32) {
+    if before + total <= LONGEST_PREAMBLE {
+        ways.push(from, score - 0.7 - noise(total), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
+    }
+    for ahead in [0, 36] {
+        let len = total.saturating_sub(ahead);
+        let complete = before + ahead >= 100 && before >= 64 && before + ahead <= LONGEST_PREAMBLE;
+        if complete && size::VERSION.contains(&len) {
+            let p = at.score(Kind::Version, (len, 1)) - 0.7;
+            ways.push(from, score + p, &[Tile { kind: Kind::Version, len, entries: 1 }]);
+        }
+    }
+}
+
+/// A write that holds several messages: those of a fixed length first, and one of any kind.
+fn several(
+    model: &Model,
+    ways: &mut Ways,
+    w: &Write,
+    (from, before, score): (u8, &State, f32),
+    (total, mut best): (u32, f32),
+) {
+    let mut stack = std::mem::take(&mut ways.stack);
+    let none = Tile { kind: Kind::Unknown, len: 0, entries: 0 };
+    stack.push(Part { score, rest: total, tiles: [none; TILES], count: 0 });
+    let mut steps = 0;
+    while let Some(part) = stack.pop() {
+        steps += 1;
+        if steps > SEARCH {
+            break;
+        }
+        let count = usize::from(part.count);
+        let mut state = *before;
+        tell(&mut state, w, &part.tiles[..count]);
+        let at = state.situation(model, w.side, w.now);
+        let joined = part.score + JOINED;
+        if count > 0 {
+            size::candidates(part.rest, |kind, entries| {
+                if joined + at.most(kind) <= best - NOT_MUCH {
+                    return;
+                }
+                let p = joined + at.score(kind, (part.rest, entries));
+                if p > best - NOT_MUCH {
+                    best = best.max(p);
+                    let mut tiles = part.tiles;
+                    tiles[count] = Tile { kind, len: part.rest, entries };
+                    ways.push(from, p, &tiles[..=count]);
+                }
+            });
+        }
+        if count + 1 >= TILES {
+            continue;
+        }
+        let first = stack.len();
+        for (len, entries, kinds) in FIXED.into_iter().filter(|f| f.0 + 21 <= part.rest) {
+            for kind in kinds.iter().filter(|k| joined + at.most(**k) > best) {
+                let p = joined + at.score(*kind, (len, entries));
+                if p > best {
+                    let mut next = Part { score: p, rest: part.rest - len, count: part.count + 1, ..part };
+                    next.tiles[count] = Tile { kind: *kind, len, entries };
+                    stack.push(next);
+                }
+            }
+        }
+        // The most probable first.
+        stack[first..].sort_unstable_by(|a, b| a.score.total_cmp(&b.score));
+    }
+    stack.clear();
+    ways.stack = stack;
+}
