@@ -24,6 +24,8 @@ pub struct Encrypted {
 const EMPTY: usize = 33;
 /// `ping`, `pong`, `feefilter`.
 const NUMBER: usize = 29;
+/// Between two new connections, ns.
+const CALL: i64 = 5_000_000;
 /// Between two announcements on a connection, ns.
 const PERIOD: i64 = 5_000_000_000;
 /// How soon the node answers, ns.
@@ -109,6 +111,7 @@ pub fn write(path: &Path, what: Encrypted) -> Result<()> {
     let node = SocketAddr::from(([192, 0, 2, 7], what.port));
     let mut links = Vec::new();
     for n in 0..what.connections {
+        tap.wait_until(super::START + i64::from(n) * CALL);
         let [_, a, b, c] = n.to_be_bytes();
         let ends = [SocketAddr::from(([10, a, b, c], 40_000 + (n % 20_000) as u16)), node];
         let mut link = Link::open(&mut tap, ends, [rng.next() as u32, rng.next() as u32])?;
@@ -116,9 +119,10 @@ pub fn write(path: &Path, what: Encrypted) -> Result<()> {
         links.push((link, rng.range(8, 240) as i64 * 1_000_000));
     }
     let mut due = BinaryHeap::new();
+    let all_there = super::START + i64::from(what.connections) * CALL;
     for round in 0..what.rounds {
         // A connection is heard of every 5 s.
-        let begin = super::START + i64::from(round + 1) * PERIOD;
+        let begin = all_there + i64::from(round + 1) * PERIOD;
         for n in 0..links.len() {
             due.push(Reverse((begin + n as i64 * PERIOD / links.len() as i64, n, Step::Announce)));
         }

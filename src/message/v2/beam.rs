@@ -21,7 +21,7 @@ const FADING: f32 = 1.0;
 /// Messages that wait for a decision, over all readings; what is older is decided when there are more.
 pub const NODES: usize = 56;
 /// Places for them that an idle connection keeps.
-const FEW: usize = 12;
+const FEW: usize = 8;
 /// No node.
 pub const NONE: u16 = u16::MAX;
 
@@ -86,9 +86,7 @@ pub struct Beam {
 impl Beam {
     /// One reading: nothing happened yet.
     pub fn new(from_start: bool) -> Self {
-        let mut readings = Vec::with_capacity(1);
-        readings.push(Reading { state: State::new(from_start), score: 0.0, node: NONE });
-        Self { readings, nodes: Vec::new() }
+        Self { readings: vec![Reading { state: State::new(from_start), score: 0.0, node: NONE }], nodes: Vec::new() }
     }
 
     /// Memory of the readings and their messages, bytes.
@@ -125,7 +123,7 @@ impl Beam {
     fn choose(&mut self, ways: &Ways, room: &mut Vec<Reading>, w: &Write, starts: &[f32; READINGS]) {
         let best = ways.best().map_or(0.0, |b| b.score);
         room.clear();
-        room.reserve_exact(READINGS);
+        room.reserve_exact(ways.all().len().min(READINGS).next_multiple_of(READINGS / 2));
         for way in ways.all() {
             if room.len() == READINGS {
                 break;

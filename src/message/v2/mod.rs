@@ -45,10 +45,12 @@ const EVIDENCE: (f32, f32) = (-20.0, 40.0);
 const ANSWERED: u8 = 3;
 /// Messages that wait until the connection is believed.
 const HELD: usize = 32;
-/// Places for messages that are kept, once it is.
-const FEW: usize = 4;
 /// After so many segments that nothing explains, as many are let pass unread.
 const PATIENCE: u32 = 256;
+/// Unit of [`Tick`], ns.
+const TICK: i64 = 100_000;
+/// After so many (2.5 days) they are counted anew.
+const LONG: Tick = 1 << 31;
 /// Segments shorter than this are no full ones.
 const SMALLEST_FULL: u32 = 512;
 /// Payloads of a full segment with the usual MTUs and options (RFC 879, RFC 6691; 1500, 1492, 1280, 576 bytes).
@@ -154,7 +156,16 @@ impl Decoder {
 
     fn now(&mut self, time: Timestamp) -> Tick {
         let base = *self.base.get_or_insert(time);
-        u32::try_from(time.since(base).max(0) / 100_000).unwrap_or(Tick::MAX)
+        let now = time.since(base).max(0) / TICK;
+        if now < i64::from(LONG) {
+            return now as Tick;
+        }
+        // Connections live for weeks: what was before this becomes the beginning.
+        let earlier = i64::from(LONG / 2);
+        self.base = Some(time.plus(-earlier * TICK));
+        let by = Tick::try_from(now - earlier).unwrap_or(Tick::MAX);
+        self.beam.readings.iter_mut().for_each(|r| r.state.shift(by));
+        LONG / 2
     }
 
     /// Takes the next segment of `side`; decided messages go to `tell`.
@@ -244,6 +255,10 @@ impl Decoder {
             self.settle(scratch, node, tell);
         } else if self.beam.nodes.len() > NODES {
             self.crowded(scratch, tell);
+        } else if self.beam.nodes.len() == self.beam.nodes.capacity() {
+            // Before more room is taken: what all agree on need not wait for the next second.
+            let common = self.beam.common(scratch);
+            self.settle(scratch, common, tell);
         }
     }
 
@@ -272,14 +287,13 @@ impl Decoder {
 
     /// One second of capture time has passed.
     pub fn tick(&mut self, scratch: &mut Scratch, time: Timestamp, tell: &mut impl FnMut(Estimate)) {
-        if self.beam.nodes.is_empty() {
-            return;
+        if !self.beam.nodes.is_empty() {
+            let now = self.now(time);
+            self.beam.second(now);
+            let common = self.beam.common(scratch);
+            self.settle(scratch, common, tell);
+            self.overdue(scratch, time.plus(-DEADLINE), tell);
         }
-        let now = self.now(time);
-        self.beam.second(now);
-        let common = self.beam.common(scratch);
-        self.settle(scratch, common, tell);
-        self.overdue(scratch, time.plus(-DEADLINE), tell);
         if self.beam.nodes.is_empty() {
             self.beam.rest();
         }
@@ -310,22 +324,22 @@ impl Decoder {
         if node == NONE {
             return;
         }
-        let Self { beam, held, .. } = self;
-        beam.decide(scratch, node, |node, share| {
-            if let Some(e) = estimate(node, share) {
+        let Self { beam, held, explained, news, .. } = self;
+        if self.believed {
+            let mut tell = |e: Estimate| {
+                explained[e.side as usize] += u64::from(e.len);
+                *news = true;
+                tell(e);
+            };
+            std::mem::take(held).into_iter().for_each(&mut tell);
+            beam.decide(scratch, node, |node, share| estimate(node, share).into_iter().for_each(&mut tell));
+        } else {
+            beam.decide(scratch, node, |node, share| {
                 if held.len() == HELD {
                     held.remove(0);
                 }
-                held.push(e);
-            }
-        });
-        if self.believed {
-            for e in self.held.drain(..) {
-                self.explained[e.side as usize] += u64::from(e.len);
-                self.news = true;
-                tell(e);
-            }
-            self.held.shrink_to(FEW);
+                held.extend(estimate(node, share));
+            });
         }
     }
 

@@ -388,6 +388,19 @@ impl State {
         self.answered = self.answered.saturating_add(u8::from(answered));
     }
 
+    /// The clock is set back by so many units.
+    pub fn shift(&mut self, by: Tick) {
+        let back = |t: &mut Tick| *t = t.saturating_sub(by);
+        back(&mut self.unsure);
+        for e in &mut self.ends {
+            e.debts.iter_mut().for_each(|d| back(&mut d.since));
+            e.batches.iter_mut().for_each(|b| back(&mut b.1));
+            e.asked_blocks.iter_mut().for_each(back);
+            back(&mut e.blocks_at);
+            back(&mut e.last);
+        }
+    }
+
     /// Time has passed: log probability of what was not answered.
     pub fn expire(&mut self, now: Tick) -> f32 {
         self.ends.iter_mut().map(|e| e.expire(now)).sum()

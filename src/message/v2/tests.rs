@@ -265,3 +265,21 @@ fn offsets_at_the_edge_of_numbers() {
     lab.time = Timestamp::from_nanos(i64::MIN);
     lab.write(BACK, &[58, 1]).wait(2);
 }
+
+#[test]
+fn connections_that_live_for_weeks() {
+    let mut lab = Lab::new(true);
+    lab.handshake().wait(5);
+    let relay = |lab: &mut Lab| {
+        lab.write(BACK, &[58]).write(OUT, &[58]).write(BACK, &[321]).wait(5);
+        assert_eq!(lab.last(3), [("inv", 58, 1), ("getdata", 58, 1), ("tx", 321, 1)]);
+    };
+    for _ in 0..9 {
+        lab.time = lab.time.plus(2 * 86_400 * SECOND);
+        relay(&mut lab);
+    }
+    // However long: also until just before the last time that there is.
+    lab.time = Timestamp::from_nanos(i64::MAX - 60 * SECOND);
+    lab.gap(BACK, 700).wait(5);
+    relay(&mut lab);
+}
