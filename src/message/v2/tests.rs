@@ -280,6 +280,6 @@ fn connections_that_live_for_weeks() {
     }
     // However long: also until just before the last time that there is.
     lab.time = Timestamp::from_nanos(i64::MAX - 60 * SECOND);
-    lab.gap(BACK, 700).wait(5);
+    lab.gap(BACK, 700).write(OUT, &[29]).write(BACK, &[29]).wait(5);
     relay(&mut lab);
 }
