@@ -141,6 +141,10 @@ fn replacement_needs_a_higher_fee_and_tells_the_double_spend() {
     let events: Vec<_> = rows(&run, "mempool").into_iter().filter(|r| r["tx_id"] != Value::Absent).collect();
     assert_eq!(events[0]["tx_id"], text(&cheaper.compute_txid().to_string()));
     assert_eq!(events[0]["prev_out"], text(&out(&chain[1].txdata[0], 0).to_string()));
+    // `first` was replaced; its child left with it, and `cheaper` and `dearer` never entered.
+    let replaced: Vec<_> = rows(&run, "mempool").into_iter().map(|r| r["replaced"].clone()).collect();
+    assert_eq!(replaced.iter().filter(|v| **v == Value::Integer(1)).count(), 1, "{replaced:?}");
+    assert!(replaced.iter().all(|v| matches!(v, Value::Absent | Value::Integer(0 | 1))), "{replaced:?}");
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "web/client.rs"]
+mod client;
+
 use assert_cmd::Command;
+use client::Sensor;
 use std::path::Path;
 use std::process::Command as Plain;
 use std::time::{Duration, Instant};
@@ -15,13 +19,16 @@ fn btcdmon(folder: &Path, args: &[&str]) -> String {
     String::from_utf8(out.stdout).unwrap()
 }
 
-/// A store of a bundled recording, `x.db` in a folder of its own.
+/// A bundled recording of encrypted connections only.
+const ENCRYPTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/btcd-v2-messages/capture.pcap.zst");
+/// A bundled recording, and what its sensor and node are called.
+const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/btcd-v1/capture.pcap.zst");
+const NAMES: [&str; 4] = ["--sensor", "lab", "--node", "home=10.88.0.2"];
+
+/// A store of it, `x.db` in a folder of its own.
 fn store() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/btcd-v1/capture.pcap.zst");
-    let node = "home=10.88.0.2";
-    let args = ["replay", "--quiet", "--sensor", "lab", "--node", node, "--store", "x.db", capture.to_str().unwrap()];
-    btcdmon(folder.path(), &args);
+    btcdmon(folder.path(), &[&["replay", "--quiet", "--store", "x.db", CAPTURE][..], &NAMES].concat());
     folder
 }
 
@@ -90,13 +97,13 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(folder: &Path, command: &str) -> Option<Self> {
+    fn start(folder: &Path, name: &str, command: &str) -> Option<Self> {
         if Plain::new("tmux").arg("-V").output().is_err() {
             assert!(std::env::var_os("CI").is_none(), "tmux is missing: apt-get install tmux");
             eprintln!("SKIPPED: `btcdmon top` in a terminal; tmux is missing: apt-get install tmux");
             return None;
         }
-        let terminal = Self { socket: format!("btcdmon-{}", std::process::id()) };
+        let terminal = Self { socket: format!("btcdmon-{}-{name}", std::process::id()) };
         let out = terminal.tmux(&[
             "-f",
             "/dev/null",
@@ -127,14 +134,16 @@ impl Terminal {
         assert!(self.tmux(&["send-keys", key]).0, "{key}");
     }
 
-    /// The screen as soon as it holds `needle`.
+    /// The screen as soon as it holds `needle`, drawn to the end: two looks see the same.
     fn shows(&self, needle: &str) -> String {
         let start = Instant::now();
+        let mut before = String::new();
         loop {
             let (_, screen) = self.tmux(&["capture-pane", "-p"]);
-            if screen.contains(needle) {
+            if screen.contains(needle) && screen == before {
                 return screen;
             }
+            before.clone_from(&screen);
             assert!(start.elapsed() < Duration::from_mins(1), "no `{needle}` on\n{screen}");
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -162,7 +171,8 @@ impl Drop for Terminal {
 #[test]
 fn a_terminal_shows_every_page() {
     let folder = store();
-    let Some(t) = Terminal::start(folder.path(), &format!("NO_COLOR=1 {BTCDMON} top --store x.db")) else { return };
+    let command = format!("NO_COLOR=1 {BTCDMON} top --store x.db");
+    let Some(t) = Terminal::start(folder.path(), "store", &command) else { return };
     t.shows("FIRST ANNOUNCER");
     t.press("3");
     assert_golden("top-messages.txt", &t.shows("(last 10 min)"));
@@ -174,4 +184,94 @@ fn a_terminal_shows_every_page() {
     t.shows("the next node");
     t.press("q");
     assert!(t.ends(), "q does not end it");
+}
+
+/// The lines of a screen that are the same for a sensor and for a store of the same capture. Not so are the first, which
+/// tells where the figures come from, and the rates at the beginning of the third: a sensor takes them over its last
+/// seconds, a store over its last interval, and a store has none of messages.
+fn figures(screen: &str) -> Vec<String> {
+    let mut lines = screen.lines().map(str::to_owned).skip(1);
+    let node = lines.next().unwrap();
+    let rates = lines.next().unwrap();
+    let (_, mempool) = rates.split_once("  mempool ").unwrap();
+    [node, mempool.to_owned()].into_iter().chain(lines).collect()
+}
+
+/// A line of the page Sensor without the group of its counter, which only a sensor names.
+fn ungrouped(line: &str) -> String {
+    line.split_once(": ").map_or(line.to_owned(), |(count, name)| {
+        format!("{}{name}", count.trim_end_matches(|c: char| c.is_ascii_lowercase() || c == '_'))
+    })
+}
+
+#[test]
+fn a_sensor_behind_a_token_shows_the_figures_of_its_store() {
+    let folder = store();
+    let token = "correct-horse-battery";
+    let sensor = Sensor::replay(CAPTURE, &[&NAMES[..], &["--web-token", token]].concat());
+    let address = sensor.address.to_string();
+    for (given, said) in [(None, "a token is needed: --web-token, or BTCDMON_WEB_TOKEN"), (Some("wrong"), "token")] {
+        let given: Vec<_> = given.into_iter().flat_map(|t| ["--web-token", t]).collect();
+        let args = [&["top", "--once", &address][..], &given].concat();
+        let out = Command::new(BTCDMON).args(args).env_remove("BTCDMON_WEB_TOKEN").output().unwrap();
+        let stderr = String::from_utf8_lossy(&out.stderr);
+        assert!(!out.status.success() && out.stdout.is_empty() && stderr.contains(said), "{stderr}");
+    }
+    let once = btcdmon(folder.path(), &["top", "--once", &address, "--web-token", token]);
+    assert_golden("top-peers.txt", &once.replace(&address, "ADDRESS"));
+
+    let by_api = format!("NO_COLOR=1 BTCDMON_WEB_TOKEN={token} {BTCDMON} top {address}");
+    let Some(api) = Terminal::start(folder.path(), "api", &by_api) else { return };
+    api.shows("10.88.0.3:18444");
+    let by_store = format!("NO_COLOR=1 {BTCDMON} top --store x.db");
+    let kept = Terminal::start(folder.path(), "kept", &by_store).unwrap();
+    kept.shows("FIRST ANNOUNCER");
+    let both = |key, needle| {
+        [&api, &kept].map(|t| {
+            t.press(key);
+            figures(&t.shows(needle))
+        })
+    };
+    for (key, needle) in [("2", "FIRST ANNOUNCER"), ("3", "(last 10 min)")] {
+        let [shown, stored] = both(key, needle);
+        assert_eq!(shown, stored);
+    }
+    let [shown, stored] = both("4", "retransmission");
+    // Frames that were skipped are no fault, and a store's page leaves them out.
+    let (skipped, shown): (Vec<_>, Vec<_>) = shown.into_iter().partition(|l| l.contains("frames_skipped: "));
+    assert_eq!(skipped.len(), 2, "{skipped:?}");
+    let lines = |all: &[String]| all.iter().map(|l| ungrouped(l)).filter(|l| !l.is_empty()).collect::<Vec<_>>();
+    assert_eq!(lines(&shown), lines(&stored));
+
+    assert_eq!(sensor.interrupt(), Some(0));
+    // The figures stay, with the reason why there are no newer ones.
+    let left = api.shows("no sensor answers");
+    assert!(left.contains("retransmission"), "{left}");
+}
+
+#[test]
+fn what_is_estimated_is_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    btcdmon(folder.path(), &["replay", "--quiet", "--store", "x.db", ENCRYPTED]);
+    let sensor = Sensor::replay(ENCRYPTED, &["--node", "10.88.0.2"]);
+    let address = sensor.address.to_string();
+    let command = |of: &str| format!("NO_COLOR=1 {BTCDMON} top {of}");
+    let Some(api) = Terminal::start(folder.path(), "v2-api", &command(&address)) else { return };
+    let kept = Terminal::start(folder.path(), "v2-store", &command("--store x.db")).unwrap();
+    api.shows("10.88.0.3:18444");
+    kept.shows("FIRST ANNOUNCER");
+    let mut messages = Vec::new();
+    for t in [&api, &kept] {
+        t.press("2");
+        let blocks = t.shows("≈ block");
+        let row = |l: &&str| l.ends_with(" block");
+        assert_eq!(blocks.lines().filter(row).count(), blocks.matches("≈ block").count(), "{blocks}");
+        t.press("3");
+        let page = t.shows("(last 10 min)");
+        let rows: Vec<_> = page.lines().skip(5).take_while(|l| !l.is_empty()).map(str::to_owned).collect();
+        assert!(rows.len() > 5 && rows.iter().all(|l| l.starts_with("≈ ")), "{page}");
+        messages.push(rows);
+    }
+    assert_eq!(messages[0], messages[1]);
+    assert!(api.shows("messages/s").contains("\n≈ "));
 }

@@ -11,7 +11,7 @@ pub const MEMPOOL: Series = Series {
     columns: &COLUMNS,
 };
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 11] = [
     integer(
         "num_tx",
         Inferred,
@@ -47,6 +47,12 @@ const COLUMNS: [Column; 10] = [
         "",
         "Share of the transactions of the last 10 blocks that the shadow mempool had before; absent before the first block.",
     ),
+    integer(
+        "replaced",
+        Inferred,
+        "transactions",
+        "Transactions that left the shadow mempool because a conflicting one entered it (BIP 125), their descendants not counted; in the interval.",
+    ),
 ];
 
 /// Gauges of one interval.
@@ -68,6 +74,8 @@ pub struct Gauges {
     pub min_fee_rate: Option<u64>,
     /// Known share.
     pub coverage: Option<f64>,
+    /// Replaced in the interval.
+    pub replaced: u64,
 }
 
 /// A gauge point's values.
@@ -83,6 +91,7 @@ pub fn gauges(g: &Gauges) -> Vec<Value> {
         g.tx_rate_limit.into(),
         g.min_fee_rate.map_or(Value::Absent, Value::from),
         g.coverage.map_or(Value::Absent, Value::Float),
+        g.replaced.into(),
     ]
 }
 

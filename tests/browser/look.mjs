@@ -58,6 +58,7 @@ export async function phone({ url, chrome }) {
       await settle(page);
       const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       assert.ok(over <= 0, `${name} is ${over} px wider than a phone of ${width} px`);
+      if (name === 'block') assert.ok(await page.$eval('.lanes', (e) => e.scrollWidth <= e.clientWidth), 'the timeline is wider than a phone');
       if (width === 390) await shoot(page, `${name}-phone`);
       clean(page);
       await page.close();

@@ -1,6 +1,6 @@
 // Every page shows the numbers that the store holds.
 import assert from 'node:assert/strict';
-import { cells, clean, colours, legend, number, open, plain, settle } from './tools.mjs';
+import { cells, clean, colours, ENCRYPTED, finished, legend, number, open, plain, serveFile, settle } from './tools.mjs';
 
 /** The original's panels that this capture has something for, and those that stay empty in it. */
 const DRAWN = [
@@ -100,7 +100,12 @@ export async function transactions({ url, context, known }) {
   const rates = await page.$$eval('#panel-fee-rates li .num', (all) => all.map((n) => Number(n.textContent.replace(/\D/g, ''))));
   assert.equal(rates.reduce((a, b) => a + b, 0), known.one('SELECT count(*) FROM tx_fees'));
   assert.equal((await cells(page, 'Outputs spent twice')).length, known.one('SELECT count(*) FROM mempool WHERE tx_id IS NOT NULL'));
-  for (const panel of ['tx-rate', 'all-scripts', 'tx-fees', 'fee-coverage', 'double-spends']) assert.ok((await colours(page, panel)) > 20, `the chart ${panel} is blank`);
+  for (const panel of ['tx-rate', 'all-scripts', 'tx-fees', 'fee-coverage', 'replacements', 'double-spends']) assert.ok((await colours(page, panel)) > 20, `the chart ${panel} is blank`);
+  // What a conflict led to is inferred, that there was one is read.
+  for (const [panel, label, figure, marks] of [['replacements', 'transactions replaced', 'replaced', 1], ['double-spends', 'outputs spent twice', 'double_spend', 0]]) {
+    assert.equal(Number(await legend(page, panel, label)), known.one(`SELECT sum(${figure}) FROM mempool`));
+    assert.equal(await page.locator(`#panel-${panel} .mark.inferred`).count(), marks);
+  }
   // By txid.
   const fee = known.sql('SELECT txid, tx_fee, vsize FROM tx_fees ORDER BY time LIMIT 1')[0];
   await page.fill('[name=txid]', fee.txid);
@@ -167,4 +172,37 @@ export async function sensor({ url, context, known }) {
   for (const row of await cells(page, 'Oddities of TCP')) assert.ok(row[2].length > 10, `${row[0]} is not explained`);
   for (const panel of ['captured', 'visibility']) assert.ok((await colours(page, panel)) > 20, `the chart ${panel} is blank`);
   clean(page);
+}
+
+/** A node of which nothing can be read: whatever is told of it is marked, with the rule, and nothing is drawn as if read. */
+export async function estimates_are_marked({ program, context }) {
+  const server = await serveFile(program, ENCRYPTED);
+  try {
+    await finished(server);
+    const page = await open(context, server.url);
+    await page.waitForSelector('#panel-msg_recv-v2');
+    await settle(page);
+    const rule = async (mark) => {
+      await mark.focus();
+      assert.match(await page.locator('#tip').innerText(), /^Estimated: .*encrypted.*estimated/);
+    };
+    await rule(page.locator('#tile-messages .mark.estimated'));
+    for (const panel of ['msg_recv-v2', 'msg_sent-v2', 'tx-rate']) {
+      const keys = page.locator(`#panel-${panel} .legend .key`);
+      assert.ok((await keys.count()) > 0, `${panel} has no line`);
+      for (const key of await keys.all()) await rule(key.locator('.mark.estimated'));
+    }
+    for (const panel of ['height', 'block-fees', 'block-size', 'msg_recv-v1', 'msg_sent-v1', 'scripts', 'tx-fees', 'tx-size']) {
+      assert.match(await page.locator(`#panel-${panel} .empty`).innerText(), /see\sSensor|few hours/, `${panel} draws something`);
+    }
+    await page.getByRole('link', { name: 'Blocks', exact: true }).first().click();
+    await page.waitForSelector('[aria-label=Blocks] tbody tr');
+    const rows = page.locator('[aria-label=Blocks] tbody tr');
+    assert.ok((await rows.count()) > 10);
+    assert.equal(await rows.filter({ has: page.locator('.mark.estimated') }).count(), await rows.count());
+    assert.equal(await rows.locator('a').count(), 0, 'a block without a hash has no page');
+    clean(page);
+  } finally {
+    await server.stop();
+  }
 }

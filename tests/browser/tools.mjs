@@ -1,7 +1,7 @@
 // What the tests share: the program under test, the browser, and how a page is read.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,8 @@ import { chromium } from 'playwright-core';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 export const CAPTURE = join(ROOT, 'captures/btcd-v1/capture.pcap.zst');
+/** Encrypted connections only. */
+export const ENCRYPTED = join(ROOT, 'captures/btcd-v2-messages/capture.pcap.zst');
 export const SHOTS = join(ROOT, 'target/screenshots');
 export const PAGES = ['overview', 'peers', 'blocks', 'transactions', 'messages', 'query', 'sensor'];
 
@@ -18,8 +20,20 @@ const SAME = ['--interval', '1s', '--node', '10.88.0.2'];
 mkdirSync(SHOTS, { recursive: true });
 
 /** The program with its dashboard on a port of its own; tells the address. */
-export async function serve(program, ...more) {
-  const child = spawn(program, ['replay', '--serve', '--web', '127.0.0.1:0', ...SAME, ...more, CAPTURE], { stdio: ['ignore', 'pipe', 'pipe'] });
+export const serve = (program, ...more) => serveFile(program, CAPTURE, ...more);
+
+/** The same with packets that a test made. */
+export async function servePackets(program, packets, ...more) {
+  const folder = mkdtempSync(join(tmpdir(), 'btcdmon-browser-'));
+  const file = join(folder, 'made.pcap');
+  writeFileSync(file, packets);
+  const server = await serveFile(program, file, ...more);
+  return { ...server, stop: () => server.stop().finally(() => rmSync(folder, { recursive: true, force: true })) };
+}
+
+/** The same with another capture. */
+export async function serveFile(program, file, ...more) {
+  const child = spawn(program, ['replay', '--serve', '--web', '127.0.0.1:0', ...SAME, ...more, file], { stdio: ['ignore', 'pipe', 'pipe'] });
   let told = '';
   const url = await new Promise((found, fail) => {
     const look = (chunk) => {
@@ -32,6 +46,11 @@ export async function serve(program, ...more) {
     child.on('exit', (code) => fail(new Error(`the program ended (${code}): ${told}`)));
   });
   return { url, child, stop: () => new Promise((done) => (child.exitCode !== null ? done() : (child.on('exit', done), child.kill()))) };
+}
+
+/** Waits until all packets are read. */
+export async function finished({ url }) {
+  while (!(await (await fetch(`${url}/api/v1/status`)).json()).finished) await new Promise((done) => setTimeout(done, 100));
 }
 
 /** What the page has to show, from the same capture by the command line: a store, and the summary. */

@@ -13,6 +13,7 @@ import net
 import agree
 import clock
 import config
+import crowded
 import faults
 import page
 import rights
@@ -21,7 +22,7 @@ import wrapped
 
 TESTS = {
     name.removeprefix("test_"): function
-    for module in (rights, config, faults, clock, sinks, wrapped, agree, page)
+    for module in (rights, config, faults, clock, sinks, wrapped, crowded, agree, page)
     for name, function in vars(module).items() if name.startswith("test_")
 }
 

@@ -1,5 +1,7 @@
 //! A sensor that serves, and whoever asks it.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
 use std::fmt::Write as _;

@@ -1,6 +1,6 @@
 //! The screen.
 
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::{ESTIMATED, Node, Snapshot};
 use super::state::{Page, State};
 use super::table::{BLOCK_COLUMNS, Column, PEER_COLUMNS, ago, count, fitting, unknown};
 use crate::sink::escape::escape;
@@ -25,7 +25,7 @@ const HELP: [&str; 10] = [
     "?                this help",
     "q, Esc           end",
     "",
-    "- stands for what is not known; mempool and tip are inferred, v2 messages estimated",
+    "- is not known, ≈ is estimated (encrypted connections); mempool and tip are inferred",
 ];
 
 /// Draws everything.
@@ -111,7 +111,9 @@ fn node_lines(state: &State) -> Vec<Line<'static>> {
 
 fn rates(n: &Node) -> String {
     let speed = |s: Option<f64>| s.map_or_else(unknown, |s| bytes(s as u64) + "/s");
-    let messages = n.messages_per_s.map_or_else(String::new, |m| format!("{m:.1} messages/s  "));
+    let messages = n
+        .messages_per_s
+        .map_or_else(String::new, |m| format!("{}{m:.1} messages/s  ", if n.estimated { ESTIMATED } else { "" }));
     let vsize = n.mempool_vsize.map_or_else(unknown, |v| format!("{:.1} MvB", v as f64 / 1e6));
     format!(
         "{messages}in {}  out {}  mempool {} tx {vsize}",

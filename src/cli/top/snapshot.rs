@@ -2,6 +2,11 @@
 
 use serde_json::Value;
 
+/// The transport of encrypted connections (BIP 324): what is told of their messages is estimated.
+pub const ENCRYPTED: &str = "v2";
+/// Stands before what is estimated.
+pub const ESTIMATED: &str = "≈ ";
+
 /// The figures of one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -38,6 +43,8 @@ pub struct Node {
     pub v1: Option<i64>,
     pub v2: Option<i64>,
     pub messages_per_s: Option<f64>,
+    /// Some of these messages are estimated.
+    pub estimated: bool,
     pub bytes_recv_per_s: Option<f64>,
     pub bytes_sent_per_s: Option<f64>,
     pub mempool_tx: Option<i64>,
@@ -75,6 +82,8 @@ pub struct Block {
     pub first_announcer: String,
     pub process_time: Option<i64>,
     pub status: String,
+    /// It came on an encrypted connection: that it was a block is estimated.
+    pub estimated: bool,
 }
 
 /// Text of a field.
@@ -99,6 +108,7 @@ impl Node {
             v1: int(v, "v1"),
             v2: int(v, "v2"),
             messages_per_s: v["messages_per_s"].as_f64(),
+            estimated: int(v, "messages_estimated").is_some_and(|n| n > 0),
             bytes_recv_per_s: v["bytes_recv_per_s"].as_f64(),
             bytes_sent_per_s: v["bytes_sent_per_s"].as_f64(),
             mempool_tx: int(v, "mempool_tx"),
@@ -142,6 +152,7 @@ impl Block {
             first_announcer: text(v, "first_announcer"),
             process_time: int(v, "process_time"),
             status: text(v, "status"),
+            estimated: text(v, "transport") == ENCRYPTED,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where the figures come from: the HTTP API of a running sensor, or a store.
 
-use super::snapshot::{Block, Node, Peer, Snapshot, int, text};
+use super::snapshot::{Block, ENCRYPTED, ESTIMATED, Node, Peer, Snapshot, int, text};
 use crate::app::log::wall;
 use crate::cli::view_args::TopArgs;
 use crate::series::{SERIES, id};
@@ -123,17 +123,23 @@ impl Api {
         snapshot.blocks = blocks["blocks"].as_array().into_iter().flatten().map(Block::from_json).collect();
         let from = (snapshot.time.unwrap_or_default() - MINUTES).to_string();
         let sums = |series: &str| -> Result<Vec<(String, f64)>> {
-            let query = [("node", node.as_str()), ("agg", "sum"), ("points", "1"), ("from", &from)];
+            let query = [("node", &*node), ("by", "transport"), ("agg", "sum"), ("points", "1"), ("from", &from)];
             let answer = self.get(&format!("/api/v1/series/{series}"), &query)?;
             let line = |l: &Value| {
                 let values = l["values"].as_array()?;
-                Some((text(l, "column"), values.iter().filter_map(Value::as_f64).sum()))
+                let name = marked(&text(&l["tags"], "transport"), &text(l, "column"));
+                Some((name, values.iter().filter_map(Value::as_f64).sum()))
             };
             Ok(answer["lines"].as_array().into_iter().flatten().filter_map(line).collect())
         };
         snapshot.messages = joined(sums("msg_recv")?, sums("msg_sent")?);
         Ok(snapshot)
     }
+}
+
+/// The name of a count of messages: those of encrypted connections are estimated, and never added to the others.
+fn marked(transport: &str, name: &str) -> String {
+    format!("{}{name}", if transport == ENCRYPTED { ESTIMATED } else { "" })
 }
 
 /// Received and sent by command, the most frequent first.
@@ -200,9 +206,9 @@ impl Stored {
         if let Some(node) = chosen {
             let node = quoted(&node);
             let blocks = self.rows(&format!(
-                "SELECT time / 1000 AS time, height, sha AS hash, size, num_tx, total_tx_fees, via, first_announcer, \
-                 process_time, status FROM processed_blocks WHERE node = {node} ORDER BY processed_blocks.time DESC \
-                 LIMIT {BLOCKS}"
+                "SELECT time / 1000 AS time, transport, height, sha AS hash, size, num_tx, total_tx_fees, via, \
+                 first_announcer, process_time, status FROM processed_blocks WHERE node = {node} \
+                 ORDER BY processed_blocks.time DESC LIMIT {BLOCKS}"
             ))?;
             snapshot.blocks = blocks.iter().map(Block::from_json).collect();
             let from = snapshot.time.unwrap_or_default().saturating_sub(MINUTES).saturating_mul(1000);
@@ -218,10 +224,18 @@ impl Stored {
         let Some(series) = SERIES.get(series) else { return Ok(Vec::new()) };
         let numbers = series.columns.iter().filter(|c| !c.tag).map(|c| c.name);
         let sums: Vec<_> = numbers.map(|c| format!("sum(\"{c}\") AS \"{c}\"")).collect();
-        let sql = format!("SELECT {} FROM {} WHERE node = {node} AND time > {from}", sums.join(", "), series.name);
-        let row = self.row(&sql)?;
-        let columns = row.as_object().into_iter().flatten();
-        Ok(columns.filter_map(|(name, n)| Some((name.clone(), n.as_f64()?))).collect())
+        let sql = format!(
+            "SELECT transport, {} FROM {} WHERE node = {node} AND time > {from} GROUP BY transport",
+            sums.join(", "),
+            series.name
+        );
+        let mut all = Vec::new();
+        for row in self.rows(&sql)? {
+            let transport = text(&row, "transport");
+            let columns = row.as_object().into_iter().flatten();
+            all.extend(columns.filter_map(|(name, n)| Some((marked(&transport, name), n.as_f64()?))));
+        }
+        Ok(all)
     }
 
     fn losses(&mut self) -> Result<Vec<(String, u64)>> {

@@ -1,6 +1,6 @@
 //! The columns of the tables, and how figures are written.
 
-use super::snapshot::{Block, Peer};
+use super::snapshot::{Block, ESTIMATED, Peer};
 use crate::sink::escape::escape;
 use crate::sink::summary::{bytes, number};
 use std::cmp::Ordering;
@@ -66,7 +66,7 @@ pub const BLOCK_COLUMNS: [Column<Block>; 10] = [
         unsorted,
     ),
     number_column("PROCESS", 8, 4, |b, _| span(b.process_time), unsorted),
-    column("VIA", 19, 3, |b, _| escape(&b.via).into_owned(), unsorted),
+    column("VIA", 19, 3, |b, _| format!("{}{}", if b.estimated { ESTIMATED } else { "" }, escape(&b.via)), unsorted),
     column("FIRST ANNOUNCER", 22, 4, |b, _| escape(&b.first_announcer).into_owned(), unsorted),
     column("STATUS", 11, 5, |b, _| escape(&b.status).into_owned(), unsorted),
     column("HASH", 64, 6, |b, _| escape(&b.hash).into_owned(), unsorted),

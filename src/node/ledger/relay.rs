@@ -136,6 +136,7 @@ impl Ledger {
             tx_rate_limit: std::mem::take(&mut self.limited),
             min_fee_rate: self.transactions.min_rate,
             coverage: self.coverage(),
+            replaced: self.mempool.take_replaced(),
         }
     }
 }

@@ -83,6 +83,8 @@ pub struct Mempool {
     orphans: Vec<Handle>,
     /// Announcements that the node did not have to make, since they were last taken.
     inv_known: u64,
+    /// Transactions that left for a conflicting one, since they were last taken.
+    replaced: u64,
     priced: Vec<Priced>,
     troubles: Tally<Trouble>,
 }
@@ -104,6 +106,7 @@ impl Mempool {
             num_pending: 0,
             orphans: Vec::new(),
             inv_known: 0,
+            replaced: 0,
             priced: Vec::new(),
             troubles: Tally::default(),
         }
@@ -137,6 +140,11 @@ impl Mempool {
     /// Announcements that the node did not have to make, since the last call.
     pub fn take_inv_known(&mut self) -> u64 {
         std::mem::take(&mut self.inv_known)
+    }
+
+    /// Transactions that conflicting ones replaced since the last call, their descendants left out.
+    pub fn take_replaced(&mut self) -> u64 {
+        std::mem::take(&mut self.replaced)
     }
 
     /// Transactions whose fee became known since the last call.

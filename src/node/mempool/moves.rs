@@ -109,6 +109,7 @@ impl Mempool {
         for input in &tx.inputs {
             if let Some(other) = self.entries.spender(&input.prevout).filter(|&other| other != at) {
                 self.leave(other, now);
+                self.replaced += 1;
             }
         }
         self.no_orphan(at);

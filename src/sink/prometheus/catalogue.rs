@@ -48,7 +48,7 @@ pub fn how(series: usize, c: &Column) -> How {
             _ => How::Cumulative,
         },
         id::MEMPOOL => match c.name {
-            "double_spend" | "tx_rate_limit" => How::Sum,
+            "double_spend" | "replaced" | "tx_rate_limit" => How::Sum,
             "tx_id" | "prev_out" => How::Event,
             _ => How::Gauge,
         },

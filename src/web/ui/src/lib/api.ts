@@ -17,6 +17,7 @@ export interface Node {
   bytes_recv_per_s: number | null;
   bytes_sent_per_s: number | null;
   messages: number;
+  messages_estimated: number;
   wire_bytes_recv: number;
   wire_bytes_sent: number;
   mempool_tx: number | null;
@@ -91,7 +92,10 @@ export interface Peer {
 }
 
 export interface Block {
-  hash: string;
+  /** Nothing where a block was told on an encrypted connection: those rows are estimated. */
+  hash: string | null;
+  transport: 'v1' | 'v2';
+  confidence: number | null;
   height: number | null;
   time: number;
   size: number | null;

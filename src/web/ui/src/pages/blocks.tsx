@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Block, Step } from '../lib/api';
 import { get } from '../lib/api';
 import * as f from '../lib/format';
@@ -6,7 +6,7 @@ import { newBlock, status } from '../lib/live';
 import { useAsk } from '../lib/load';
 import { use, useCalm } from '../lib/store';
 import { link } from '../lib/view';
-import { Bytes, Count, Empty, Facts, Hash, Heading, Mark, Moment, Sat, Span, Trouble } from '../parts/bits';
+import { Bytes, Count, Empty, Facts, Hash, Heading, Mark, MarkOf, Moment, Sat, Span, Trouble } from '../parts/bits';
 import { Frame, Group, Panel, useNode } from '../parts/panel';
 import { Table, type Col } from '../parts/table';
 import { BLOCK_SIZE, FEES_PER_BLOCK, PROCESS } from './panels';
@@ -36,17 +36,20 @@ const Way = ({ b }: { b: Block }) => {
   );
 };
 
-const State = ({ s }: { s: string | null }) => <span class={`chip ${s === 'accepted' ? 'good' : s === 'rejected' ? 'warn' : ''}`}>{s ?? f.NONE}</span>;
+const ESTIMATED = 'The connection is encrypted (BIP 324): that a block came, how and of what size, is told from sizes, order and time; height, hash and all else cannot be told.';
+const Est = ({ b }: { b: Block }) => (b.transport === 'v2' ? <MarkOf kind="estimated" rule={`${ESTIMATED} Confidence ${f.percent(b.confidence)}.`} /> : null);
+
+const State = ({ s }: { s: string | null }) => (s ? <span class={`chip ${s === 'accepted' ? 'good' : s === 'rejected' ? 'warn' : ''}`}>{s}</span> : <span class="none">{f.NONE}</span>);
 
 const COLS: Col<Block>[] = [
-  { key: 'height', title: 'Height', by: (b) => b.height, cell: (b) => <a href={link('blocks', b.hash)}>{f.int(b.height)}</a> },
+  { key: 'height', title: 'Height', by: (b) => b.height, cell: (b) => (b.hash ? <a href={link('blocks', b.hash)}>{f.int(b.height)}</a> : <span class="none">{f.NONE}</span>) },
   { key: 'time', title: 'Complete at', by: (b) => b.time, cell: (b) => <Moment at={b.time} /> },
   { key: 'hash', title: 'Hash', cell: (b) => <Hash h={b.hash} n={6} page="blocks" />, rank: 2 },
-  { key: 'size', title: 'Size', right: true, by: (b) => b.size, cell: (b) => <Bytes n={b.size} /> },
+  { key: 'size', title: 'Size', right: true, by: (b) => b.size, cell: (b) => <><Bytes n={b.size} /><Est b={b} /></> },
   { key: 'num_tx', title: 'Tx', right: true, by: (b) => b.num_tx, cell: (b) => f.int(b.num_tx) },
   { key: 'fees', title: 'Fees', right: true, by: (b) => b.total_tx_fees, cell: (b) => <Sat n={b.total_tx_fees} />, rank: 1 },
   { key: 'announcer', title: 'Announced first by', by: (b) => b.first_announcer, cell: (b) => b.first_announcer ?? f.NONE, rank: 1 },
-  { key: 'via', title: 'Came', by: (b) => b.via, cell: (b) => <Way b={b} /> },
+  { key: 'via', title: 'Came', by: (b) => b.via, cell: (b) => <><Way b={b} /><Est b={b} /></> },
   { key: 'complete', title: 'Announced to complete', right: true, by: (b) => b.announce_to_data, cell: (b) => <Span us={b.announce_to_data} />, rank: 2 },
   { key: 'process', title: 'Process', right: true, by: (b) => b.process_time, cell: (b) => <Span us={b.process_time} />, of: 'processed_blocks.process_time', rank: 1 },
   { key: 'relay', title: 'Relay', right: true, by: (b) => b.relay_time, cell: (b) => <Span us={b.relay_time} />, of: 'processed_blocks.relay_time', rank: 1 },
@@ -70,11 +73,13 @@ export function Blocks() {
   const told = useCalm(`${tip} ${b?.hash} ${b?.status} ${b?.process_time} ${b?.relay_time}`, 1000);
   const { data, error } = useAsk(now ? `${node} ${told} ${before}` : null, (signal) => get<{ blocks: Block[] }>('blocks', { node, limit: PAGE, before }, signal));
   const rows = data?.blocks ?? [];
-  const compact = rows.filter((b) => b.via?.startsWith('cmpctblock') || b.via === 'block fallback');
+  // Of encrypted connections only that a block came is told.
+  const read = rows.filter((b) => b.hash);
+  const compact = read.filter((b) => b.via?.startsWith('cmpctblock') || b.via === 'block fallback');
   const rebuilt = compact.filter((b) => b.via === 'cmpctblock');
   return (
     <>
-      <Heading sub={data ? `The last ${f.int(rows.length)}${before ? ` before ${f.moment(before)}` : ''}, newest first` : 'asking …'}>Blocks</Heading>
+      <Heading sub={data ? `The last ${f.int(rows.length)}${before ? ` before ${f.moment(before)}` : ''}, newest first${read.length < rows.length ? `; ${f.int(rows.length - read.length)} on encrypted connections, estimated` : ''}` : 'asking …'}>Blocks</Heading>
       <section class="tiles small" aria-label="Of these blocks">
         <Small name="Rebuilt without asking" text={compact.length ? f.percent(rebuilt.length / compact.length) : f.NONE} sub={`${f.int(rebuilt.length)} of ${f.int(compact.length)} compact blocks`} />
         <Small name="Announced to complete" text={f.span(middle(rows.map((b) => b.announce_to_data)))} sub="median" />
@@ -93,7 +98,7 @@ export function Blocks() {
           label="Blocks"
           cols={COLS}
           rows={rows}
-          id={(b) => b.hash}
+          id={(b) => b.hash ?? `${b.time} ${b.size}`}
           first="-time"
           empty={data ? <Empty todo="On encrypted connections the blocks cannot be told: see Sensor.">{before ? 'No older block.' : 'No block came to the node since the sensor watches.'}</Empty> : <div class="waiting" />}
         />
@@ -199,29 +204,41 @@ export function OneBlock({ hash }: { hash: string }) {
 const stepCols = (start: number): Col<Step>[] => [
   { key: 'time', title: 'After', by: (s) => s.time, cell: (s) => <span class="num" data-tip={f.moment(s.time)}>+{f.span(s.time - start)}</span> },
   { key: 'peer', title: 'Peer', by: (s) => s.peer, cell: (s) => s.peer },
-  { key: 'direction', title: 'Way', by: (s) => s.direction, cell: (s) => <span class={`chip ${s.direction}`}>{s.direction === 'recv' ? '↓ to the node' : '↑ from the node'}</span> },
+  { key: 'direction', title: 'Way', by: (s) => s.direction, cell: (s) => <span class={`chip ${s.direction}`}>{s.direction === 'recv' ? '↓' : '↑'}<span class="rank1">{s.direction === 'recv' ? ' to the node' : ' from the node'}</span></span> },
   { key: 'what', title: 'Message', by: (s) => s.what, cell: (s) => s.what },
   { key: 'bytes', title: 'Bytes', right: true, by: (s) => s.bytes, cell: (s) => <Bytes n={s.bytes} /> },
 ];
 
 const LANE = 22;
-const NAME = 190;
-const WIDE = 1320;
+/** Pixels of a letter of a peer's name, of the axis' words, and the least width on which times can be told apart. */
+const LETTER = 6.4;
+const WORD = 50;
+const LEAST = 260;
 
 /** One lane a peer, time to the right: triangles down came to the node, up went from it; the line is the moment of complete data. */
 function Lanes({ steps, complete }: { steps: Step[]; complete: number }) {
+  const box = useRef<HTMLDivElement>(null);
+  const [wide, measure] = useState(0);
+  useEffect(() => {
+    const at = box.current;
+    if (!at) return;
+    const watch = new ResizeObserver(([e]) => measure(Math.max(LEAST, Math.floor(e?.contentRect.width ?? 0))));
+    watch.observe(at);
+    return () => watch.disconnect();
+  }, []);
   const peers = [...new Set(steps.map((s) => s.peer))];
+  const name = Math.max(...peers.map((p) => p.length)) * LETTER + 12;
   const first = steps[0]?.time ?? complete;
   const last = Math.max(steps[steps.length - 1]?.time ?? complete, complete, first + 1);
-  const x = (t: number): number => NAME + 14 + ((t - first) / (last - first)) * (WIDE - NAME - 40);
+  const x = (t: number): number => name + 10 + ((t - first) / (last - first)) * (wide - name - 20);
   const tall = peers.length * LANE + 26;
   return (
-    <div class="scroll lanes" tabIndex={0} role="region" aria-label="Timeline, drawn; the table below says the same">
-      <svg viewBox={`0 0 ${WIDE} ${tall}`} role="img" aria-label={`${steps.length} steps with ${peers.length} peers in ${f.span(last - first)}`}>
+    <div class="scroll lanes" ref={box} tabIndex={0} role="region" aria-label="Timeline, drawn; the table below says the same">
+      <svg width={wide} height={tall} role="img" aria-label={`${steps.length} steps with ${peers.length} peers in ${f.span(last - first)}`}>
         {peers.map((p, i) => (
           <g key={p}>
-            <line class="lane" x1={NAME} x2={WIDE} y1={i * LANE + 14} y2={i * LANE + 14} />
-            <text class="peer" x={NAME - 8} y={i * LANE + 18} text-anchor="end">
+            <line class="lane" x1={name} x2={wide} y1={i * LANE + 14} y2={i * LANE + 14} />
+            <text class="peer" x={name - 6} y={i * LANE + 18} text-anchor="end">
               {p}
             </text>
           </g>
@@ -233,12 +250,16 @@ function Lanes({ steps, complete }: { steps: Step[]; complete: number }) {
           const points = s.direction === 'recv' ? `${cx - 6},${cy - 5} ${cx + 6},${cy - 5} ${cx},${cy + 6}` : `${cx - 6},${cy + 5} ${cx + 6},${cy + 5} ${cx},${cy - 6}`;
           return <polygon key={i} class={`${s.direction} ${/block/.test(s.what) ? 'data' : ''}`} points={points} data-tip={`${s.what} ${s.direction === 'recv' ? 'from' : 'to'} ${s.peer}, +${f.span(s.time - first)}, ${f.bytes(s.bytes)}`} />;
         })}
-        <text class="axis" x={x(first)} y={tall - 4}>
-          0
-        </text>
-        <text class="axis" x={x(last)} y={tall - 4} text-anchor="end">
-          +{f.span(last - first)}
-        </text>
+        {x(complete) - x(first) > WORD ? (
+          <text class="axis" x={x(first)} y={tall - 4} text-anchor="middle">
+            0
+          </text>
+        ) : null}
+        {x(last) - x(complete) > 2 * WORD ? (
+          <text class="axis" x={x(last)} y={tall - 4} text-anchor="end">
+            +{f.span(last - first)}
+          </text>
+        ) : null}
         <text class="axis done" x={x(complete)} y={tall - 4} text-anchor="middle">
           complete
         </text>

@@ -21,6 +21,18 @@ interface Message {
   fields?: Record<string, unknown>;
 }
 
+/** Whether a message passes the filters, as the sensor judges: rows of before a change are not shown. */
+function fits(m: Message, node: string, peer: string, direction: string, command: string): boolean {
+  const host = (address: string): string => address.replace(/:\d+$/, '').replace(/[[\]]/g, '');
+  const commands = command.split(',').map((c) => c.trim()).filter(Boolean);
+  return (
+    (!node || m.node === node) &&
+    (!peer || m.peer === peer || host(m.peer) === peer.replace(/[[\]]/g, '')) &&
+    (!direction || m.direction === direction) &&
+    (!commands.length || commands.includes(m.command))
+  );
+}
+
 /** Rows kept: more than one reads, few enough for a phone. */
 const KEPT = 400;
 /** Between two drawings, milliseconds. */
@@ -70,6 +82,7 @@ export function Messages() {
   }, [known, node, peer, direction, command, paused]);
 
   const finished = now?.mode === 'replay' && now.finished;
+  const shown = rows.filter((m) => fits(m, node, peer.trim(), direction, command));
   return (
     <>
       <Heading sub={paused ? 'Paused' : finished ? 'The replay is finished' : state === 'open' ? 'Live, newest first' : state === 'lost' ? 'The stream broke; trying again …' : 'opening the stream …'}>Messages</Heading>
@@ -96,6 +109,7 @@ export function Messages() {
         <button
           type="button"
           onClick={() => {
+            waiting.current = [];
             set([]);
             skip(0);
           }}
@@ -119,7 +133,7 @@ export function Messages() {
             </tr>
           </thead>
           <tbody>
-            {rows.flatMap((m) => [
+            {shown.flatMap((m) => [
               <tr key={m.n} class={open === m.n ? 'open' : ''}>
                 <td class="num" data-tip={f.moment(m.time)}>{f.clock(m.time, undefined, 3)}</td>
                 <td>
@@ -147,7 +161,7 @@ export function Messages() {
             ])}
           </tbody>
         </table>
-        {rows.length ? null : (
+        {shown.length ? null : (
           <Empty todo={finished ? 'Watch it happen: btcdmon replay --serve --speed 1x FILE. Or list all: btcdmon messages --format text FILE.' : peer || direction || command ? 'Take a filter away, or wait.' : 'A quiet node pings each peer every two minutes.'}>
             {finished ? 'The replay is finished: no more messages pass.' : 'No message passed yet since this page was opened.'}
           </Empty>

@@ -73,7 +73,7 @@ function Tiles({ now, node }: { now: Status | null; node: Node | undefined }) {
   const open = node ? node.v1 + node.v2 + node.undecided : 0;
   return (
     <section class="tiles" aria-label="Now">
-      <Tile name="Tip" of="blocks.best_height" flash={block?.hash} href={node?.tip_hash ? link('blocks', node.tip_hash) : undefined}>
+      <Tile name="Tip" of="blocks.best_height" flash={block?.hash ?? undefined} href={node?.tip_hash ? link('blocks', node.tip_hash) : undefined}>
         <strong>{node ? f.int(node.height) : f.NONE}</strong>
         <small>{node?.tip_time ? <Ago at={node.tip_time} /> : node?.height === null ? 'not known yet' : 'from a version message'}</small>
       </Tile>
@@ -83,10 +83,10 @@ function Tiles({ now, node }: { now: Status | null; node: Node | undefined }) {
           {node ? `${node.inbound} in, ${node.outbound} out` : f.NONE}
         </small>
       </Tile>
-      <Tile name="Messages" href={link('messages')}>
+      <Tile name="Messages" of={node?.messages_estimated ? 'msg_recv.transport' : undefined} kind="estimated" href={link('messages')}>
         <strong>{f.rate(node?.messages_per_s)}</strong>
         <small>
-          <Count n={node?.messages} /> in all
+          <Count n={node?.messages} /> {node?.messages_estimated ? <>read, <Count n={node.messages_estimated} /> estimated</> : 'in all'}
         </small>
       </Tile>
       <Tile name="Bandwidth">
@@ -149,18 +149,19 @@ export function lost(now: Status): [string, number][] {
 interface TileProps {
   name: string;
   of?: string;
+  kind?: 'estimated';
   href?: string;
   flash?: string;
   tone?: string;
   children: preact.ComponentChildren;
 }
 
-function Tile({ name, of, href, flash, tone, children }: TileProps) {
+function Tile({ name, of, kind, href, flash, tone, children }: TileProps) {
   return (
     <div class={`tile ${tone ?? ''}`} id={`tile-${name.toLowerCase()}`}>
       <h2>
         {href ? <a href={href}>{name}</a> : name}
-        {of ? <Mark of={of} /> : null}
+        {of ? <Mark of={of} kind={kind} /> : null}
       </h2>
       <div class={flash ? 'value flash' : 'value'} key={flash}>
         {children}

@@ -5,7 +5,7 @@ import type { ChartLine, Draw, Model } from '../parts/chart';
 import { tagged, type PanelDef } from '../parts/panel';
 
 type Format = (n: number | null) => string;
-type Look = Partial<Pick<ChartLine, 'right' | 'of' | 'total' | 'axis'>>;
+type Look = Partial<Pick<ChartLine, 'right' | 'of' | 'kind' | 'total' | 'axis'>>;
 
 export const line = (l: Line | undefined, label: string, tone: number, draw: Draw, format: Format, look: Look = {}): ChartLine => ({
   label,
@@ -45,12 +45,12 @@ function commands(a: Figures | undefined, transport: string, series: string): Mo
     taken.add(free);
     return free;
   };
-  const estimated = transport === 'v2' ? `${series}.transport` : undefined;
-  const out = lines.slice(0, SHOWN).map((l) => line(per(l), l.column, tone(l.column), 'area', f.count, { of: estimated }));
+  const look: Look = transport === 'v2' ? { of: `${series}.transport`, kind: 'estimated' } : {};
+  const out = lines.slice(0, SHOWN).map((l) => line(per(l), l.column, tone(l.column), 'area', f.count, look));
   const others = lines.slice(SHOWN).map(per);
   if (others.length) {
     const values = a.time.map((_, i) => others.reduce<number | null>((s, l) => (l.values[i] == null ? s : (s ?? 0) + (l.values[i] ?? 0)), null));
-    out.push({ label: 'others', values, tone: 10, draw: 'area', format: f.count });
+    out.push({ label: 'others', values, tone: 10, draw: 'area', format: f.count, ...look });
   }
   return { time: a.time, step: a.step, lines: out, stacked: true };
 }
@@ -101,6 +101,7 @@ function crawlers(a: Figures | undefined): Model | null {
 }
 
 const BAR_STEPS = 48;
+const BLOCKS_UNREAD = 'Blocks can be read on plain (v1) connections only: see Sensor.';
 const ALL_P = [5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95];
 
 export const HEIGHT: PanelDef = {
@@ -110,22 +111,22 @@ export const HEIGHT: PanelDef = {
   ask: [{ series: 'blocks', columns: ['best_height'], agg: 'max' }],
   model: ([a]) => model(a, [line(column(a, 'best_height'), 'height', 0, 'step', f.int, { of: 'blocks.best_height' })], { loose: true }),
   empty: 'No block joined the chain in this range.',
-  todo: 'Choose a longer range; mainnet has a block every ten minutes on average.',
+  todo: `Choose a longer range; mainnet has a block every ten minutes on average. ${BLOCKS_UNREAD}`,
 };
 
 export const FEES_PER_BLOCK: PanelDef = {
   id: 'block-fees',
   title: 'Fees and blocks',
   help: 'Fees of the blocks that came to the node: their sum, the mean of a block, and how many blocks came, in each step.',
-  ask: [{ series: 'processed_blocks', columns: ['total_tx_fees'], agg: 'sum,mean,count', points: BAR_STEPS }],
+  ask: [{ series: 'processed_blocks', columns: ['total_tx_fees'], agg: 'sum,mean,count', where: ['transport:v1'], points: BAR_STEPS }],
   model: ([a]) =>
     model(a, [
       line(column(a, 'total_tx_fees', 'sum'), 'fees', 0, 'bars', f.sat, { total: true }),
       line(column(a, 'total_tx_fees', 'mean'), 'mean of a block', 3, 'dots', f.sat),
       line(column(a, 'total_tx_fees', 'count'), 'blocks', 1, 'dots', f.count, { right: true, total: true }),
     ]),
-  empty: 'No block came in this range.',
-  todo: 'Choose a longer range.',
+  empty: 'No block was read in this range.',
+  todo: `Choose a longer range. ${BLOCKS_UNREAD}`,
 };
 
 export const BLOCK_SIZE: PanelDef = {
@@ -134,8 +135,8 @@ export const BLOCK_SIZE: PanelDef = {
   help: 'Of the accepted blocks, with witnesses; the mean where several fall into one step. The size is absent when a compact block could not be rebuilt.',
   ask: [{ series: 'processed_blocks', columns: ['size', 'num_tx'], agg: 'mean', where: ['status:accepted'] }],
   model: ([a]) => model(a, [line(column(a, 'size'), 'size', 0, 'line', f.bytes), line(column(a, 'num_tx'), 'transactions', 1, 'line', f.count, { right: true })]),
-  empty: 'No block came in this range.',
-  todo: 'Choose a longer range.',
+  empty: 'No block was read in this range.',
+  todo: `Choose a longer range. ${BLOCKS_UNREAD}`,
 };
 
 export const MEMPOOL: PanelDef = {
@@ -254,8 +255,8 @@ export const OUTPUTS: PanelDef = {
 export const TX_SIZE: PanelDef = {
   id: 'tx-size',
   title: 'Transaction size percentiles',
-  help: 'The 5th to the 95th percentile of the transactions’ sizes, witnesses included, as on the original’s panel.',
-  ask: [{ series: 'tx', columns: ['tx_size'], agg: ALL_P.map((p) => `p${p}`).join(','), points: 60 }],
+  help: 'The 5th to the 95th percentile of the transactions’ sizes, witnesses included, as on the original’s panel. Of those that were read (v1).',
+  ask: [{ series: 'tx', columns: ['tx_size'], where: ['transport:v1'], agg: ALL_P.map((p) => `p${p}`).join(','), points: 60 }],
   model: ([a]) =>
     model(
       a,
@@ -275,11 +276,15 @@ export const BYTES_SENT = traffic('sent', 0);
 export const TX_RATE: PanelDef = {
   id: 'tx-rate',
   title: 'Transactions seen first',
-  help: 'Transactions, each the first time that it is seen, in either direction.',
-  ask: [{ series: 'tx', columns: ['tx_size'], agg: 'count', points: 120 }],
+  help: 'Transactions, each the first time that it is seen, in either direction. Those that came on encrypted connections are told apart: they are estimated, and may be the same.',
+  ask: [{ series: 'tx', columns: ['tx_size'], agg: 'count', by: 'transport', points: 120 }],
   model: ([a]) => {
-    const l = column(a, 'tx_size');
-    return model(a, [line(l && a ? { ...l, values: l.values.map((v) => (v === null ? null : v / (a.step / 1e6))) } : undefined, 'transactions', 0, 'area', f.rate)]);
+    if (!a) return null;
+    const of = (transport: string): Line | undefined => {
+      const l = tagged(a, 'transport', transport)[0];
+      return l && { ...l, values: l.values.map((v) => (v === null ? null : v / (a.step / 1e6))) };
+    };
+    return model(a, [line(of('v1'), 'transactions', 0, 'area', f.rate), line(of('v2'), 'encrypted', 3, 'line', f.rate, { of: 'tx.transport', kind: 'estimated' })]);
   },
   empty: 'No transaction was read in this range.',
   todo: 'Transactions can be read on plain (v1) connections only: see Sensor.',
@@ -296,17 +301,29 @@ export const ORPHANS: PanelDef = {
   empty: 'No point of the mempool lies in this range.',
 };
 
+export const REPLACED: PanelDef = {
+  id: 'replacements',
+  title: 'Replacements',
+  help: 'Transactions that left the shadow mempool because the node took another one that spends the same output and pays more (BIP 125). What descends from them leaves too and is not counted.',
+  ask: [{ series: 'mempool', columns: ['replaced'], agg: 'sum', points: BAR_STEPS }],
+  model: ([a]) => counted(a, 'replaced', 'transactions replaced', 0),
+  empty: 'No transaction of the mempool was replaced in this range.',
+};
+
 export const SPENDS: PanelDef = {
   id: 'double-spends',
-  title: 'Replacements and double spends',
-  help: 'Outputs that a second transaction was seen to spend. Of unconfirmed transactions that pay more it is a replacement (BIP 125), else an attempt to spend twice.',
+  title: 'Double spends',
+  help: 'Outputs that a second transaction was seen to spend, whether the node took it (a replacement) or not (an attempt to spend twice). A transaction counts once for each such output.',
   ask: [{ series: 'mempool', columns: ['double_spend'], agg: 'sum', points: BAR_STEPS }],
-  model: ([a]) => {
-    const l = column(a, 'double_spend');
-    return model(a, [line(l && sum(l) > 0 ? l : undefined, 'outputs spent twice', 4, 'bars', f.count, { total: true })]);
-  },
+  model: ([a]) => counted(a, 'double_spend', 'outputs spent twice', 4),
   empty: 'No output was seen spent twice in this range.',
 };
+
+/** Bars of what is mostly 0: without any there is nothing to draw. */
+function counted(a: Figures | undefined, name: string, label: string, tone: number): Model | null {
+  const l = column(a, name);
+  return model(a, [line(l && sum(l) > 0 ? l : undefined, label, tone, 'bars', f.count, { of: `mempool.${name}`, total: true })]);
+}
 
 export const COVERAGE: PanelDef = {
   id: 'fee-coverage',
@@ -357,6 +374,6 @@ export const PROCESS: PanelDef = {
       line(column(a, 'relay_time'), 'relay', 1, 'line', f.span, { of: 'processed_blocks.relay_time' }),
       line(column(a, 'announce_to_data'), 'announced to complete', 10, 'line', f.span),
     ]),
-  empty: 'No block came in this range.',
-  todo: 'Choose a longer range.',
+  empty: 'No block was read in this range.',
+  todo: `Choose a longer range. ${BLOCKS_UNREAD}`,
 };

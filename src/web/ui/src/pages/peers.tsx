@@ -25,7 +25,7 @@ const listed = (side: Record<string, number>): string =>
 const COLS: Col<Peer>[] = [
   { key: 'address', title: 'Address', by: (p) => p.address, cell: (p) => <a href={link('peers', p.id)}>{p.address}</a> },
   { key: 'direction', title: 'Way', by: (p) => p.direction, cell: (p) => <span class={`chip ${p.direction}`}>{p.direction === 'inbound' ? '↓' : '↑'}<span class="rank1">{p.direction === 'inbound' ? ' in' : ' out'}</span></span>, tip: 'Inbound: the peer opened the connection' },
-  { key: 'transport', title: 'Transport', by: (p) => p.transport, cell: (p) => <span class={`chip ${p.transport}`}>{p.transport}</span> },
+  { key: 'transport', title: 'Transport', by: (p) => p.transport, cell: (p) => <span class={`chip ${p.transport}`}>{f.words(p.transport)}</span> },
   { key: 'network', title: 'Network', by: (p) => p.network, cell: (p) => p.network, rank: 2 },
   { key: 'user_agent', title: 'User agent', by: (p) => p.user_agent, cell: (p) => (p.user_agent === null ? <span class="none">{p.transport === 'v2' ? 'encrypted' : f.NONE}</span> : <span class="agent" data-tip={p.user_agent}>{p.user_agent}</span>) },
   { key: 'services', title: 'Services', by: (p) => p.services?.length, cell: (p) => (p.services?.length ? <span class="clip" data-tip={p.services.join(', ')}>{p.services.map((s) => s.replace(/^NODE_/, '').toLowerCase()).join(' ')}</span> : <span class="none">{p.services ? 'none' : f.NONE}</span>), rank: 2 },
@@ -112,7 +112,7 @@ function Choose({ name, value, of }: { name: string; value: string; of: string[]
         <option value="">any</option>
         {of.map((o) => (
           <option value={o} key={o}>
-            {o}
+            {f.words(o)}
           </option>
         ))}
         {value && !of.includes(value) ? <option value={value}>{value}</option> : null}
@@ -157,7 +157,7 @@ export function OnePeer({ id }: { id: string }) {
       <Heading
         sub={
           <>
-            <span class={`chip ${p.direction}`}>{p.direction}</span> <span class={`chip ${p.transport}`}>{p.transport}</span> {p.until ? <>ended <Ago at={p.until} /></> : <>open since <Ago at={p.since} /></>}
+            <span class={`chip ${p.direction}`}>{p.direction}</span> <span class={`chip ${p.transport}`}>{f.words(p.transport)}</span> {p.until ? <>ended <Ago at={p.until} /></> : <>open since <Ago at={p.since} /></>}
             {' · '}
             <a href={link('messages', '', { peer: p.address })}>its messages, live</a>
           </>

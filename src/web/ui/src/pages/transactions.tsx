@@ -89,7 +89,8 @@ export function Transactions() {
         <Panel def={P.ORPHANS} />
         <Reasons />
       </Group>
-      <Group name="Conflicts" of={3}>
+      <Group name="Conflicts" of={2}>
+        <Panel def={P.REPLACED} />
         <Panel def={P.SPENDS} />
         <Spends />
       </Group>

@@ -8,11 +8,15 @@ import { status } from '../lib/live';
 
 const SIGN = { inferred: '∴', estimated: '≈' } as const;
 
-/** The mark of a figure that was not read off the wire, with its rule. `of` is `series.column`. */
-export function Mark({ of }: { of: string }) {
+/**
+ * The mark of a figure that was not read off the wire, with its rule. `of` is `series.column`; `kind` is given where
+ * that depends on the row: the tag `transport` tells by which rule figures of encrypted connections are estimated.
+ */
+export function Mark({ of, kind }: { of: string; kind?: 'estimated' }) {
   const column = useColumn(of);
-  if (!column || column.kind === 'exact') return null;
-  return <MarkOf kind={column.kind} rule={column.help} />;
+  const shown = kind ?? column?.kind;
+  if (!column || !shown || shown === 'exact') return null;
+  return <MarkOf kind={shown} rule={column.help} />;
 }
 
 export function MarkOf({ kind, rule }: { kind: 'inferred' | 'estimated'; rule: string }) {

@@ -22,6 +22,8 @@ export interface ChartLine {
   right?: boolean;
   /** `series.column`, when that may be inferred or estimated. */
   of?: string;
+  /** Estimated because of its tags, whatever the column is. */
+  kind?: 'estimated';
   /** What the legend tells while nobody points: the last value, or the sum of all. */
   total?: boolean;
 }
@@ -41,6 +43,9 @@ export interface Model {
 export const look = store(0);
 
 const HEIGHT = 176;
+/** What is counted in whole numbers, and the steps of its axis: 1, 2, 5, 10 … */
+const COUNTED: unknown[] = [f.int, f.count, f.bytes, f.sat];
+const WHOLE = Array.from({ length: 13 }, (_, k) => [1, 2, 5].map((n) => n * 10 ** k)).flat();
 const AXIS = 58;
 const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -93,6 +98,7 @@ function options(model: Model, shown: ChartLine[], width: number, range: { curre
     grid: scale === 'r' ? { show: false } : grid,
     ticks: { show: false },
     space: 34,
+    ...(COUNTED.includes(line.format) ? { incrs: WHOLE } : {}),
     values: (_u, marks) => marks.map((m) => (line.axis ?? line.format)(m)),
   });
   const y: uPlot.Scale = { range: (_u, min, max) => span(min, max, model.loose ?? false) };
@@ -279,7 +285,7 @@ export function Chart({ title, model, from, to, asTable }: Props) {
               <i class="dot" style={{ background: `var(--c${l.tone})` }} />
               {l.label}
             </button>
-            {l.of ? <Mark of={l.of} /> : null}
+            {l.of ? <Mark of={l.of} kind={l.kind} /> : null}
             <b class="num" ref={(e) => void (values.current[k] = e)} />
           </span>
         ))}
