@@ -71,6 +71,15 @@ impl Influxd2 {
         self.post("/api/v2/buckets", &json!({ "orgID": self.org, "name": name, "retentionRules": [] }));
     }
 
+    /// A token that may write into one bucket and nothing else.
+    pub fn writer(&self, bucket: &str) -> String {
+        let (_, text) = self.send("GET", "/api/v2/buckets", &[("name", bucket)], "");
+        let buckets: Value = serde_json::from_str(&text).unwrap();
+        let resource = json!({ "type": "buckets", "id": buckets["buckets"][0]["id"], "orgID": self.org });
+        let wish = json!({ "orgID": self.org, "permissions": [{ "action": "write", "resource": resource }] });
+        self.post("/api/v2/authorizations", &wish)["token"].as_str().unwrap().to_owned()
+    }
+
     /// Imports a task, as `influx task create` does, and gives its id.
     pub fn task(&self, flux: &str) -> String {
         let task = self.post("/api/v2/tasks", &json!({ "orgID": self.org, "flux": flux }));
