@@ -240,7 +240,9 @@ fn the_package_takes_files_that_there_are() {
         let any = if source.ends_with('*') { fs::read_dir(&path).unwrap().count() > 0 } else { path.is_file() };
         assert!(any, "{source}");
     }
-    for folder in ["prometheus", "grafana/dashboards/influxdb", "grafana/dashboards/prometheus", "influxdb", "nginx"] {
+    for folder in
+        ["prometheus", "grafana/dashboards/influxdb", "grafana/dashboards/prometheus", "influxdb/tasks", "nginx"]
+    {
         assert!(sources.contains(&format!("deploy/{folder}/*").as_str()), "{folder} is not in the package");
     }
 }

@@ -8,6 +8,8 @@ mod equal;
 mod fake;
 #[path = "influx/server.rs"]
 mod server;
+#[path = "influx/server2.rs"]
+mod server2;
 
 use assert_cmd::cargo::cargo_bin;
 use btcdmon::app::outlets::Outlets;
@@ -19,6 +21,7 @@ use btcdmon::sink::queue::Policy;
 use btcdmon::sink::rows::JsonRows;
 use btcdmon::time::Timestamp;
 use server::Influxd;
+use server2::{Influxd2, ORG, TOKEN};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -78,7 +81,7 @@ fn a_replay_gives_the_points_of_the_store_and_twice_is_once() {
         for _ in 0..2 {
             let o = replay(folder.path(), &server.url(), name, &["--influx-database", name]);
             assert!(o.status.success() && err(&o).is_empty(), "{}", err(&o));
-            counts.push(equal::compare(&server, name, &folder.path().join("node.db")));
+            counts.push(equal::compare(|q| server.query(name, q), &folder.path().join("node.db")));
         }
         assert_eq!(counts[0], counts[1], "{name}");
         assert!(counts[0] > 100, "{name}: {} points", counts[0]);
@@ -90,6 +93,39 @@ fn a_replay_gives_the_points_of_the_store_and_twice_is_once() {
     assert!(replay(folder.path(), &server.url(), "btcd-v1", &more).status.success());
     let found = server.query("btcd-v1", "SELECT count(bytes_recv) FROM \"week\".\"bandwidth\"");
     assert!(found["results"][0]["series"][0]["values"][0][1].as_i64().unwrap() > 3, "{found}");
+}
+
+/// The same into 2.x, with what its operators get wrong.
+#[test]
+fn organisations_buckets_and_tokens() {
+    let _together = ALONE.read().unwrap_or_else(PoisonError::into_inner);
+    let Some(server) = Influxd2::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (name, store) = ("btcd-v1", folder.path().join("node.db"));
+    let run = |token: &str, more: &[&str]| {
+        let file = path(folder.path(), "token");
+        fs::write(&file, format!("{token}\n")).unwrap();
+        replay(folder.path(), &server.url(), name, &[&["--influx-token-file", file.as_str()], more].concat())
+    };
+    let right = ["--influx-org", ORG, "--influx-bucket", "btcdmon"];
+    fails(&run("wrong", &right), &["refuses the token", "--influx-token-file"]);
+    fails(&run(TOKEN, &["--influx-bucket", "btcdmon"]), &["orgID or org", "--influx-org"]);
+    // A token that may not make the bucket: nothing is lost, the points wait until the operator makes it.
+    server.bucket("other one");
+    let writer = server.writer("other one");
+    let o = run(&writer, &right);
+    let last = err(&o).lines().last().unwrap().to_owned();
+    assert!(last.contains("points wait in") && last.contains("bucket"), "{last}");
+    // One that may.
+    for _ in 0..2 {
+        let o = run(TOKEN, &right);
+        assert!(o.status.success() && err(&o).is_empty(), "{}", err(&o));
+        assert!(equal::compare(|q| server.query("btcdmon", q), &store) > 100);
+    }
+    // One that may write into a bucket that is there.
+    let o = run(&writer, &["--influx-org", ORG, "--influx-bucket", "other one"]);
+    assert!(o.status.success() && err(&o).is_empty(), "{}", err(&o));
+    equal::compare(|q| server.query("other one", q), &store);
 }
 
 /// The server is killed in the middle and comes back: the spool has what came in between.
@@ -132,7 +168,7 @@ fn a_server_that_is_killed_and_comes_back_misses_no_point() {
     }
     assert!(child.wait().unwrap().success());
     assert!(lines.recv_timeout(PATIENCE).is_err(), "nothing else is told");
-    equal::compare(&server, "btcdmon", Path::new(&store));
+    equal::compare(|q| server.query("btcdmon", q), Path::new(&store));
 }
 
 #[test]

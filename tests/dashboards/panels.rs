@@ -48,9 +48,20 @@ macro_rules! recv {
     };
 }
 
+/// Figures that InfluxDB has computed ahead (`rollups.rs`), those of several nodes put together: `ahead!("sum", "fees", "block_fees_1h", "1h")`.
+macro_rules! ahead {
+    ($f:literal, $field:expr, $rollup:literal, $each:literal) => {
+        ahead!($f, $field, $rollup, $each, "", "")
+    };
+    ($f:literal, $field:expr, $rollup:literal, $each:literal, $and:literal, $by:literal) => {
+        concat!("SELECT ", $f, "(\"", $field, "\") FROM \"rollups\".\"", $rollup, "\" WHERE $timeFilter AND \"node\" =~ /^$node$/",
+            $and, " GROUP BY time(", $each, ")", $by, " fill(none)")
+    };
+}
+
 macro_rules! percentile {
     ($p:literal) => {
-        (concat!($p, " %"), concat!("SELECT percentile(\"tx_size\", ", $p, ") FROM \"tx\" WHERE $timeFilter AND \"transport\" = 'v1' AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"))
+        (concat!($p, " %"), ahead!("max", concat!("p", $p), "tx_size_percentiles_1h", "1h"))
     };
 }
 
@@ -65,7 +76,7 @@ const BLOCKCHAIN: &[Panel] = &[
         influx: &[("height", q!("last", "best_height", "blocks", "$__interval"))],
         prometheus: &[("{{node}}", "btcdmon_blocks_best_height{node=~\"$node\"}")], ..WHERE },
     Panel { title: "Fees and blocks per hour", help: "Fees of the blocks that came to the node: exact, from their coinbase.", unit: "sat", width: 8, bars: true,
-        influx: &[("fees", q!("sum", "total_tx_fees", "processed_blocks", "1h")), ("mean a block", q!("mean", "total_tx_fees", "processed_blocks", "1h")), ("blocks", q!("count", "sha", "processed_blocks", "1h")), ("deviation", q!("stddev", "total_tx_fees", "processed_blocks", "1h"))],
+        influx: &[("fees", ahead!("sum", "fees", "block_fees_1h", "1h")), ("mean a block", ahead!("mean", "mean", "block_fees_1h", "1h")), ("blocks", ahead!("sum", "blocks", "block_fees_1h", "1h")), ("deviation", ahead!("max", "deviation", "block_fees_1h", "1h"))],
         prometheus: &[("fees", "sum(btcdmon:block_fees_satoshis:increase_1h{node=~\"$node\"})"), ("mean a block", "sum(increase(btcdmon_block_fees_satoshis_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_block_fees_satoshis_count{node=~\"$node\"}[1h]))"), ("blocks", "sum(btcdmon:tip_changes:increase_1h{node=~\"$node\"})")] },
     Panel { title: "Block size and transactions", help: "Of accepted blocks; size is absent when a compact block could not be rebuilt.", unit: "short", width: 8,
         influx: &[("bytes", q!("mean", "size", "processed_blocks", "$__interval", " AND \"status\" = 'accepted'")), ("transactions", q!("mean", "num_tx", "processed_blocks", "$__interval", " AND \"status\" = 'accepted'"))],
@@ -77,7 +88,7 @@ const MEMPOOL: &[Panel] = &[
         influx: &[("transactions", q!("mean", "num_tx", "mempool", "$__interval")), ("bytes", q!("mean", "size", "mempool", "$__interval")), ("orphans", q!("mean", "num_orphans", "mempool", "$__interval")), ("coverage", q!("last", "coverage", "mempool", "$__interval"))],
         prometheus: &[("transactions", "sum(btcdmon_mempool_num_tx{node=~\"$node\"})"), ("bytes", "sum(btcdmon_mempool_size_bytes{node=~\"$node\"})"), ("orphans", "sum(btcdmon_mempool_num_orphans{node=~\"$node\"})"), ("coverage", "avg(btcdmon_mempool_coverage{node=~\"$node\"})")], ..WHERE },
     Panel { title: "Smart transaction relay (skipped invs)", help: "Announcements that the node did not have to make, beside the inv messages it sent.", unit: "short",
-        influx: &[("skipped", q!("sum", "inv_known", "msg_sent", "1h")), ("inv sent", q!("sum", "inv", "msg_sent", "1h"))],
+        influx: &[("skipped", ahead!("sum", "inv_known", "msg_sent_1h", "1h")), ("inv sent", ahead!("sum", "inv", "msg_sent_1h", "1h"))],
         prometheus: &[("skipped", "sum(btcdmon:inv_known:increase_1h{node=~\"$node\"})"), ("inv sent", hour!("btcdmon_messages_total{node=~\"$node\",transport=\"v1\",direction=\"sent\",command=\"inv\"}"))], ..WHERE },
 ];
 
@@ -107,7 +118,7 @@ const PEERS: &[Panel] = &[
         influx: &[("connected", q!("last", "total_connected", "peers", "$__interval")), ("inbound", q!("last", "inbound", "peers", "$__interval")), ("outbound", q!("last", "outbound", "peers", "$__interval")), ("addresses", q!("last", "num_addrs", "peers", "$__interval"))],
         prometheus: &[("connected", "sum(btcdmon_peers_total_connected{node=~\"$node\"})"), ("inbound", "sum(btcdmon_peers_inbound{node=~\"$node\"})"), ("outbound", "sum(btcdmon_peers_outbound{node=~\"$node\"})"), ("addresses", "sum(btcdmon_peers_num_addrs{node=~\"$node\"})")], ..WHERE },
     Panel { title: "Crawler visits per hour", help: "Version messages of known crawlers and seeders.", unit: "short", width: 8, bars: true,
-        influx: &[("$tag_user_agent", "SELECT count(\"version\") FROM \"peers\" WHERE $timeFilter AND \"node\" =~ /^$node$/ AND \"user_agent\" =~ /(?i)bitnodes|seeder|snoopy|crawl|dsn.kastel|bitcoin-network-explorer/ GROUP BY time(1h), \"user_agent\" fill(none)")],
+        influx: &[("$tag_user_agent", ahead!("sum", "visits", "crawler_visits_1h", "1h", "", ", \"user_agent\""))],
         prometheus: &[("{{user_agent}}", "sum by (user_agent) (increase(btcdmon_peer_versions_total{node=~\"$node\",user_agent=~\"(?i).*(bitnodes|seeder|snoopy|crawl|dsn.kastel).*\"}[1h]))")] },
     Panel { title: "User agents of inbound peers", help: "Version messages in 5 minutes; Prometheus has name and major version only.", unit: "short", width: 8, bars: true,
         influx: &[("$tag_user_agent", "SELECT count(\"version\") FROM \"peers\" WHERE $timeFilter AND \"node\" =~ /^$node$/ AND \"direction\" = 'inbound' GROUP BY time(5m), \"user_agent\" fill(none)")],
@@ -116,13 +127,13 @@ const PEERS: &[Panel] = &[
 
 const TRANSACTIONS: &[Panel] = &[
     Panel { title: "Outputs that are not P2PKH, by the hour", help: "Outputs of new transactions by type of the script.", unit: "short", bars: true,
-        influx: &[("$tag_script_type", "SELECT count(\"n\") FROM \"tx_outputs\" WHERE $timeFilter AND \"node\" =~ /^$node$/ AND \"script_type\" != 'pubkeyhash' GROUP BY time(1h), \"script_type\" fill(none)")],
+        influx: &[("$tag_script_type", ahead!("sum", "outputs", "tx_outputs_1h", "1h", " AND \"script_type\" != 'pubkeyhash'", ", \"script_type\""))],
         prometheus: &[("{{script_type}}", "sum by (script_type) (btcdmon:transaction_outputs:increase_1h{node=~\"$node\",script_type!=\"pubkeyhash\"})")], ..WHERE },
     Panel { title: "Transaction fees by the hour", help: "Of transactions whose fee is known; tx_fee_coverage says how many those are.", unit: "sat",
-        influx: &[("mode", q!("mode", "tx_fee", "tx_fees", "1h")), ("mean", q!("mean", "tx_fee", "tx_fees", "1h")), ("max", q!("max", "tx_fee", "tx_fees", "1h"))],
+        influx: &[("mode", ahead!("max", "mode", "tx_fees_1h", "1h")), ("mean", ahead!("mean", "mean", "tx_fees_1h", "1h")), ("max", ahead!("max", "max", "tx_fees_1h", "1h"))],
         prometheus: &[("median", "histogram_quantile(0.5, sum by (le) (increase(btcdmon_transaction_fee_satoshis_bucket{node=~\"$node\"}[1h])))"), ("mean", "sum(increase(btcdmon_transaction_fee_satoshis_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_transaction_fee_satoshis_count{node=~\"$node\"}[1h]))")], ..WHERE },
     Panel { title: "Fee rates", help: "sat/vB of transactions whose fee is known.", unit: "short",
-        influx: &[("10 %", "SELECT percentile(\"fee_rate\", 10) FROM \"tx_fees\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(10m) fill(none)"), ("median", "SELECT percentile(\"fee_rate\", 50) FROM \"tx_fees\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(10m) fill(none)"), ("90 %", "SELECT percentile(\"fee_rate\", 90) FROM \"tx_fees\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(10m) fill(none)")],
+        influx: &[("10 %", ahead!("max", "p10", "tx_fee_rates_10m", "10m")), ("median", ahead!("max", "p50", "tx_fee_rates_10m", "10m")), ("90 %", ahead!("max", "p90", "tx_fee_rates_10m", "10m"))],
         prometheus: &[("10 %", "max(btcdmon:transaction_fee_rate:p10_10m{node=~\"$node\"})"), ("median", "max(btcdmon:transaction_fee_rate:p50_10m{node=~\"$node\"})"), ("90 %", "max(btcdmon:transaction_fee_rate:p90_10m{node=~\"$node\"})")], ..WHERE },
     Panel { title: "Dust watch", help: "Outputs under the dust limit of current nodes.", unit: "short", bars: true,
         influx: &[("dust", q!("count", "value", "tx_outputs", "$__interval", " AND \"is_dust\" = true"))],
@@ -158,19 +169,19 @@ const PEER_KINDS: &[Panel] = &[
         influx: &[("new", rate!("connections_seen", "visibility", ""))],
         prometheus: &[("{{transport}}", "sum by (transport) (rate(btcdmon_visibility_connections_seen_total{node=~\"$node\"}[$__rate_interval]))")], ..WHERE },
     Panel { title: "Start heights of peers", help: "What peers say in their version messages.", unit: "none",
-        influx: &[("median", q!("median", "start_height", "peers", "10m")), ("max", q!("max", "start_height", "peers", "10m"))],
+        influx: &[("median", ahead!("max", "median", "peer_heights_10m", "10m")), ("max", ahead!("max", "max", "peer_heights_10m", "10m"))],
         prometheus: &[("median", "max(btcdmon_peers_start_height{node=~\"$node\"})")], ..WHERE },
 ];
 
 const RELAY: &[Panel] = &[
     Panel { title: "Blocks by how they came", help: "block, cmpctblock, cmpctblock+blocktxn, or a fallback to the whole block.", unit: "short", bars: true,
-        influx: &[("blocks", q!("count", "via", "processed_blocks", "1h", " AND \"transport\" = 'v1'")), ("compact", q!("count", "via", "processed_blocks", "1h", " AND \"transport\" = 'v1' AND \"via\" =~ /^cmpct/")), ("fallback", q!("count", "via", "processed_blocks", "1h", " AND \"transport\" = 'v1' AND \"via\" = 'block fallback'"))],
+        influx: &[("blocks", ahead!("sum", "blocks", "block_relay_1h", "1h")), ("compact", ahead!("sum", "blocks", "blocks_compact_1h", "1h")), ("fallback", ahead!("sum", "blocks", "blocks_fallback_1h", "1h"))],
         prometheus: &[("{{via}}", "sum by (via) (increase(btcdmon_blocks_processed_total{node=~\"$node\"}[1h]))")], ..WHERE },
     Panel { title: "Time to process and to relay a block", help: "From complete data to the node's announcement: an upper bound of validation (inferred).", unit: "s",
-        influx: &[("process", "SELECT mean(\"process_time\") / 1000000 FROM \"processed_blocks\" WHERE $timeFilter AND \"transport\" = 'v1' AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"), ("relay", "SELECT mean(\"relay_time\") / 1000000 FROM \"processed_blocks\" WHERE $timeFilter AND \"transport\" = 'v1' AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"), ("announcement to data", "SELECT mean(\"announce_to_data\") / 1000000 FROM \"processed_blocks\" WHERE $timeFilter AND \"transport\" = 'v1' AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)")],
+        influx: &[("process", "SELECT mean(\"process_time\") / 1000000 FROM \"rollups\".\"block_relay_1h\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"), ("relay", "SELECT mean(\"relay_time\") / 1000000 FROM \"rollups\".\"block_relay_1h\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"), ("announcement to data", "SELECT mean(\"announce_to_data\") / 1000000 FROM \"rollups\".\"block_relay_1h\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)")],
         prometheus: &[("process", "histogram_quantile(0.5, sum by (le) (rate(btcdmon_block_process_seconds_bucket{node=~\"$node\"}[1h])))"), ("relay", "histogram_quantile(0.5, sum by (le) (rate(btcdmon_block_relay_seconds_bucket{node=~\"$node\"}[1h])))"), ("announcement to data", "histogram_quantile(0.5, sum by (le) (rate(btcdmon_block_announce_to_data_seconds_bucket{node=~\"$node\"}[1h])))")], ..WHERE },
     Panel { title: "Transactions missing from compact blocks", help: "What the node had to ask for by getblocktxn.", unit: "short", bars: true,
-        influx: &[("missing", q!("mean", "missing_tx", "processed_blocks", "1h", " AND \"transport\" = 'v1'"))],
+        influx: &[("missing", ahead!("mean", "missing_tx", "block_relay_1h", "1h"))],
         prometheus: &[("missing", "sum(increase(btcdmon_block_missing_transactions_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_block_missing_transactions_count{node=~\"$node\"}[1h]))")], ..WHERE },
     Panel { title: "Fees that are known", help: "Share of new transactions whose fee the sensor knows.", unit: "percentunit",
         influx: &[("known", "SELECT sum(\"known\") / (sum(\"known\") + sum(\"unknown\")) FROM \"tx_fee_coverage\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(10m) fill(none)")],

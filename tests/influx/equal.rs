@@ -1,6 +1,5 @@
 //! Every point of every series, in InfluxDB and in the store.
 
-use super::server::Influxd;
 use btcdmon::series::{Column, SERIES, Series};
 use btcdmon::sink::query::{Limits, query};
 use btcdmon::sink::rows::JsonRows;
@@ -41,8 +40,8 @@ fn in_store(store: &Path, series: &Series) -> Points {
     rows.iter().map(|r| point(series, |name| r[name].clone())).collect()
 }
 
-fn in_influx(server: &Influxd, database: &str, series: &Series) -> Points {
-    let answer = server.query(database, &format!("SELECT * FROM \"{}\"", series.name));
+fn in_influx(ask: &impl Fn(&str) -> Value, series: &Series) -> Points {
+    let answer = ask(&format!("SELECT * FROM \"{}\"", series.name));
     let found = &answer["results"][0]["series"][0];
     let Some(names) = found["columns"].as_array() else { return Points::new() };
     let place: BTreeMap<&str, usize> = names.iter().enumerate().map(|(i, n)| (n.as_str().unwrap(), i)).collect();
@@ -51,10 +50,10 @@ fn in_influx(server: &Influxd, database: &str, series: &Series) -> Points {
 }
 
 /// Compares all series and gives the number of points.
-pub fn compare(server: &Influxd, database: &str, store: &Path) -> usize {
+pub fn compare(ask: impl Fn(&str) -> Value, store: &Path) -> usize {
     let mut total = 0;
     for series in SERIES {
-        let (a, b) = (in_store(store, series), in_influx(server, database, series));
+        let (a, b) = (in_store(store, series), in_influx(&ask, series));
         let first = a.iter().find(|(k, v)| b.get(k) != Some(v));
         assert!(first.is_none(), "{}: in the store {first:?}, in InfluxDB {:?}", series.name, b.get(first.unwrap().0));
         assert_eq!(a.len(), b.len(), "{}: points", series.name);

@@ -25,6 +25,8 @@ pub enum Verdict {
     Missing(String),
     /// User, password or token are refused (401, 403): somebody has to act.
     Denied(String),
+    /// InfluxDB 2.x was not told the organisation: somebody has to act.
+    NoOrg(String),
     /// The server cannot take it now: send it again, after so many seconds if it says so.
     Later(String, Option<u64>),
 }
@@ -35,6 +37,7 @@ pub fn judge(status: u16, retry_after: Option<&str>, body: &str, points: u64) ->
     let why = || if text.is_empty() { format!("HTTP {status}") } else { format!("{text} (HTTP {status})") };
     match status {
         200..=299 => Verdict::Stored { refused: 0, why: None },
+        400 if text.contains("either orgID or org") => Verdict::NoOrg(why()),
         400 | 422 => {
             let refused = refused(body, &text).map_or(points, |n| n.min(points));
             Verdict::Stored { refused, why: Some(why()) }
@@ -115,6 +118,11 @@ mod tests {
     fn answers_of_later_versions_and_of_proxies() {
         let body = r#"{"code":"unprocessable entity","message":"failure writing points to database: partial write: field type conflict dropped=1"}"#;
         assert!(matches!(judge(422, None, body, 9), Verdict::Stored { refused: 1, .. }));
+        let body = r#"{"code":"invalid","message":"Please provide either orgID or org"}"#;
+        assert_eq!(
+            judge(400, None, body, 9),
+            Verdict::NoOrg("Please provide either orgID or org (HTTP 400)".to_owned())
+        );
         let body = r#"{"error":"partial write of line protocol occurred","data":[{"line_number":2,"error_message":"x","original_line":"y"},{"line_number":3}]}"#;
         assert_eq!(judge(400, None, body, 9), stored(2, "partial write of line protocol occurred (HTTP 400)"));
         assert_eq!(judge(413, None, "<html>", 9), Verdict::TooLarge);

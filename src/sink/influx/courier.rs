@@ -342,6 +342,7 @@ fn trouble(verdict: Verdict, before: &str) -> Trouble {
     let (why, after) = match verdict {
         Verdict::Later(why, after) => (why, after),
         Verdict::Denied(why) => (format!("user, password or token are refused: {why}"), None),
+        Verdict::NoOrg(why) => (format!("{why}; name the organisation with --influx-org"), None),
         Verdict::Missing(why) => (format!("{why}; create the database or bucket, or check its name"), None),
         Verdict::Stored { .. } | Verdict::TooLarge => (before.to_owned(), None),
     };

@@ -38,6 +38,14 @@ pub enum InfluxError {
         /// What to look at.
         hint: &'static str,
     },
+    /// InfluxDB 2.x keeps buckets by organisation.
+    #[error("{server}: {why}\nhint: add --influx-org")]
+    NoOrg {
+        /// The server.
+        server: String,
+        /// The server's word.
+        why: String,
+    },
     /// Nobody answers, and a replay cannot wait for it.
     #[error("{server}: {why}\nhint: start the server, or check the address given with --influx")]
     Unreachable {

@@ -140,6 +140,7 @@ fn check(runtime: &Runtime, target: &Target, config: &Config, live: bool) -> Res
             };
             Err(InfluxError::Denied { server, what, why, hint })
         }
+        Err(Verdict::NoOrg(why)) => Err(InfluxError::NoOrg { server, why }),
         Err(Verdict::Later(why, _)) if live => Ok(Some(why)),
         Err(Verdict::Later(why, _)) => Err(InfluxError::Unreachable { server, why }),
         // All is well; or the first write will tell.

@@ -57,7 +57,7 @@ impl Target {
     /// Makes the database or bucket if it is missing. The name and the rights of the user are checked by it.
     ///
     /// # Errors
-    /// [`Verdict::Denied`] and [`Verdict::Later`] as of a write.
+    /// [`Verdict::Denied`], [`Verdict::NoOrg`] and [`Verdict::Later`] as of a write.
     pub async fn prepare(&self) -> Result<(), Verdict> {
         match &self.api {
             Api::V1 { database } => self.create_database(database).await,
@@ -85,6 +85,8 @@ impl Target {
         let mut orgs = extended(&self.url, "api/v2/orgs");
         if let Some(org) = org {
             orgs.query_pairs_mut().append_pair("org", org);
+        } else {
+            self.needs_no_org().await?;
         }
         let (status, text) = self.ask(self.client.get(orgs)).await?;
         if status == 401 {
@@ -99,6 +101,15 @@ impl Target {
         let (status, text) = self.ask(request).await?;
         // 422: it is there already.
         if status >= 500 { Err(judge(status, None, &text, 0)) } else { Ok(()) }
+    }
+
+    /// InfluxDB 2.x wants the organisation in each write, 3.x does not: a write of nothing tells.
+    async fn needs_no_org(&self) -> Result<(), Verdict> {
+        let (status, text) = self.ask(self.client.post(self.write.clone())).await?;
+        match judge(status, None, &text, 0) {
+            verdict @ Verdict::NoOrg(_) => Err(verdict),
+            _ => Ok(()),
+        }
     }
 
     async fn ask(&self, request: reqwest::RequestBuilder) -> Result<(u16, String), Verdict> {
