@@ -125,10 +125,11 @@ fn tasks_write_what_continuous_queries_write() {
             let values = values["results"][0]["series"][0]["values"].as_array().unwrap();
             let mut values: Vec<f64> = values.iter().map(|v| v[1].as_f64().unwrap()).collect();
             values.sort_by(f64::total_cmp);
-            let frequency = |x: f64| values.iter().filter(|v| **v == x).count();
+            let same = |x: f64, y: f64| x.total_cmp(&y).is_eq();
+            let frequency = |x: f64| values.iter().filter(|v| same(**v, x)).count();
             let right = match figure {
                 // The nearest rank, where a percentile lies between two.
-                Figure::Percentile(_) => values.windows(2).any(|w| w[0] == a && w[1] == b),
+                Figure::Percentile(_) => values.windows(2).any(|w| same(w[0], a) && same(w[1], b)),
                 Figure::Mode => frequency(a) == frequency(b) && frequency(a) > 0,
                 _ => false,
             };
