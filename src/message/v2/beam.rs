@@ -73,7 +73,7 @@ pub struct Scratch {
     path: Vec<u16>,
 }
 
-const _: () = assert!(READINGS <= 8, "a bit of `Scratch::masks` each");
+const _: () = assert!(READINGS == 8, "a bit of `Scratch::masks` each");
 
 /// The readings of one connection.
 pub struct Beam {
@@ -161,9 +161,9 @@ impl Beam {
 
     /// Marks by which readings each message is had; returns the newest one that all share.
     pub fn common(&self, scratch: &mut Scratch) -> u16 {
+        let Some(first) = self.readings.first() else { return NONE };
         self.mark(scratch);
         let all = 0xff_u8 >> (READINGS - self.readings.len());
-        let Some(first) = self.readings.first() else { return NONE };
         self.chain(first.node).find(|n| scratch.masks[usize::from(*n)] == all).unwrap_or(NONE)
     }
 
