@@ -74,7 +74,7 @@ fn blocks() -> Result<(Vec<u8>, u64)> {
     let blocks = generate::block::Blocks::open(None)?.take(8)?;
     let mut stream = Vec::new();
     for block in &blocks {
-        generate::p2p::raw("block", block, &mut stream);
+        generate::p2p::MAIN.raw("block", block, &mut stream);
     }
     Ok((stream, blocks.len() as u64))
 }
@@ -93,10 +93,10 @@ fn relay() -> (Vec<u8>, u64) {
                 txs.push(tx);
             }
         }
-        stream.extend(generate::p2p::message(NetworkMessage::Inv(inventory.repeat(8))));
-        stream.extend(generate::p2p::message(NetworkMessage::GetData(inventory)));
+        stream.extend(generate::p2p::MAIN.message(NetworkMessage::Inv(inventory.repeat(8))));
+        stream.extend(generate::p2p::MAIN.message(NetworkMessage::GetData(inventory)));
         for tx in &txs {
-            generate::p2p::raw("tx", tx, &mut stream);
+            generate::p2p::MAIN.raw("tx", tx, &mut stream);
         }
         messages += 2 + txs.len() as u64;
     }

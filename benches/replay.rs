@@ -19,6 +19,7 @@ mod table;
 use anyhow::{Context as _, Result};
 use capture::Capture;
 use generate::block::Blocks;
+use generate::relay::Pace;
 use options::Options;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -69,7 +70,7 @@ fn captures(scratch: &Path, options: &Options) -> Result<[Capture; 2]> {
         generate::ibd::write(path, size, Blocks::open(options.blocks.as_deref())?)
     })?;
     let size = options.relay_mb * MB;
-    let relay = generate::capture(scratch, "relay", size, |path| generate::relay::write(path, size))?;
+    let relay = generate::capture(scratch, "relay", size, |path| generate::relay::write(path, size, Pace::MAIN))?;
     let captures = [Capture::read("Block download", ibd)?, Capture::read("Transaction relay", relay)?];
     for c in &captures {
         println!("{}: {}", c.name, c.path.display());

@@ -5,6 +5,7 @@ mod generate;
 
 use anyhow::Result;
 use clap::Parser;
+use generate::relay::Pace;
 use std::path::PathBuf;
 
 /// Writes transaction relay at a node with 125 connections as a capture.
@@ -17,8 +18,16 @@ struct Options {
     #[arg(long, value_name = "MB")]
     mb: Option<u64>,
 
-    /// Mean time between two connections that are replaced, in seconds of the capture.
-    #[arg(long, value_name = "S", default_value_t = 20.0)]
+    /// New transactions a second of the capture.
+    #[arg(long, value_name = "N", default_value_t = Pace::MAIN.transactions)]
+    transactions: f64,
+
+    /// Mean time between two blocks, in seconds of the capture.
+    #[arg(long, value_name = "S", default_value_t = Pace::MAIN.block)]
+    block: f64,
+
+    /// Mean time between two connections that are replaced, likewise.
+    #[arg(long, value_name = "S", default_value_t = Pace::MAIN.churn)]
     churn: f64,
 
     /// What cargo adds.
@@ -33,7 +42,8 @@ fn main() -> Result<()> {
     }
     let options = Options::parse();
     let size = options.mb.map_or(u64::MAX, |mb| mb * 1_000_000);
-    let written = generate::relay::write_with_churn(&options.file, size, options.churn);
+    let pace = Pace { transactions: options.transactions, block: options.block, churn: options.churn };
+    let written = generate::relay::write(&options.file, size, pace);
     let gone = |e: &anyhow::Error| {
         e.chain().filter_map(|c| c.downcast_ref::<std::io::Error>()).any(|c| c.kind() == std::io::ErrorKind::BrokenPipe)
     };

@@ -8,9 +8,11 @@ use bitcoin::consensus::deserialize;
 use std::path::{Path, PathBuf};
 
 /// Weight at which a block is full: the limit less what miners leave.
-const FULL: usize = 3_993_000;
+pub const FULL: usize = 3_993_000;
 /// Height of the first block.
 const FIRST: u32 = 840_000;
+/// What a block pays its miner, satoshi.
+const REWARD: u64 = 312_500_000;
 /// Bytes of a header.
 pub const HEADER: usize = 80;
 
@@ -110,7 +112,7 @@ fn build(n: u32) -> Vec<u8> {
     // The number of transactions, in three bytes.
     out.extend([0xfd, 0, 0]);
     let at = out.len();
-    let first = coinbase(FIRST + n, &[0; 32], &mut out);
+    let first = coinbase(FIRST + n, REWARD, &[0; 32], &mut out);
     let (mut txids, mut wtxids, mut weight) = (vec![first.txid], vec![[0; 32]], 4 * at + first.weight);
     let (mut writer, mut transaction) = (TxWriter::default(), Vec::new());
     while out.len() < goal && txids.len() < 0xffff {
@@ -126,14 +128,15 @@ fn build(n: u32) -> Vec<u8> {
     }
     let commitment = hash(&[&merkle_root(wtxids), &[0; 32]]);
     let mut paid = Vec::new();
-    txids[0] = coinbase(FIRST + n, &commitment, &mut paid).txid;
+    txids[0] = coinbase(FIRST + n, REWARD, &commitment, &mut paid).txid;
     out[at..at + paid.len()].copy_from_slice(&paid);
     out[at - 2..at].copy_from_slice(&(txids.len() as u16).to_le_bytes());
     out[36..68].copy_from_slice(&merkle_root(txids));
     out
 }
 
-fn coinbase(height: u32, commitment: &[u8; 32], out: &mut Vec<u8>) -> Ids {
+/// Appends the transaction that pays the miner `reward` satoshi.
+pub fn coinbase(height: u32, reward: u64, commitment: &[u8; 32], out: &mut Vec<u8>) -> Ids {
     let mut core = vec![1];
     core.extend([0; 32]);
     core.extend([0xff; 4]);
@@ -142,7 +145,7 @@ fn coinbase(height: u32, commitment: &[u8; 32], out: &mut Vec<u8>) -> Ids {
     core.extend(b"/bench/");
     core.extend([0xff; 4]);
     core.push(2);
-    core.extend(312_500_000_u64.to_le_bytes());
+    core.extend(reward.to_le_bytes());
     core.extend([22, 0, 20]);
     core.extend([0x42; 20]);
     core.extend([0; 8]);

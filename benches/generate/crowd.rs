@@ -1,7 +1,7 @@
 //! Very many connections to one node.
 
 use super::net::{Link, Tap};
-use super::p2p;
+use super::p2p::{HEIGHT, MAIN};
 use super::rng::Rng;
 use anyhow::Result;
 use bitcoin::p2p::message::NetworkMessage as M;
@@ -29,7 +29,7 @@ pub fn write(path: &Path, crowd: Crowd) -> Result<()> {
         let [_, a, b, c] = n.to_be_bytes();
         let ends = [SocketAddr::from(([10, a, b, c], 40_000 + (n % 20_000) as u16)), node];
         let mut link = Link::open(&mut tap, ends, [rng.next() as u32, rng.next() as u32])?;
-        for (from, bytes) in p2p::handshake(rng, ends, tap.now / 1_000_000_000) {
+        for (from, bytes) in MAIN.handshake(rng, ends, tap.now / 1_000_000_000, HEIGHT) {
             link.send(&mut tap, from, &bytes)?;
         }
         (0..2).try_for_each(|by| link.acknowledge(&mut tap, by))?;
@@ -37,12 +37,12 @@ pub fn write(path: &Path, crowd: Crowd) -> Result<()> {
     }
     for round in 0..u64::from(crowd.messages.div_ceil(2 * crowd.connections)) {
         for link in &mut links {
-            link.send(&mut tap, 1, &p2p::message(M::Ping(round)))?;
-            link.send(&mut tap, 0, &p2p::message(M::Pong(round)))?;
+            link.send(&mut tap, 1, &MAIN.message(M::Ping(round)))?;
+            link.send(&mut tap, 0, &MAIN.message(M::Pong(round)))?;
         }
     }
     if crowd.half {
-        let ping = p2p::message(M::Ping(0));
+        let ping = MAIN.message(M::Ping(0));
         links.iter_mut().try_for_each(|link| link.send(&mut tap, 0, &ping[..12]))?;
     }
     tap.finish()

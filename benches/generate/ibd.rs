@@ -2,7 +2,7 @@
 
 use super::block::{Blocks, HEADER};
 use super::net::{Link, Tap};
-use super::p2p;
+use super::p2p::{HEIGHT, MAIN};
 use super::rng::Rng;
 use super::tx::{compact, hash};
 use anyhow::Result;
@@ -46,11 +46,11 @@ pub fn write(path: &Path, size: u64, mut blocks: Blocks) -> Result<()> {
                 continue;
             }
             let inventory = |b: &&Vec<u8>| Inventory::WitnessBlock(BlockHash::from_byte_array(hash(&[&b[..HEADER]])));
-            peer.link.send(&mut tap, 0, &p2p::message(M::GetData(mine.iter().map(inventory).collect())))?;
+            peer.link.send(&mut tap, 0, &MAIN.message(M::GetData(mine.iter().map(inventory).collect())))?;
             peer.stream.clear();
             peer.sent = 0;
             for block in mine {
-                p2p::raw("block", block, &mut peer.stream);
+                MAIN.raw("block", block, &mut peer.stream);
             }
         }
         drop(lot);
@@ -68,7 +68,7 @@ fn connect(tap: &mut Tap, rng: &mut Rng) -> Result<Vec<Peer>> {
         let node = SocketAddr::from(([192, 0, 2, 7], 40_000 + k as u16 * 17));
         let ends = [node, SocketAddr::from(([198, 51, 100, 1 + k as u8], 8333))];
         let mut link = Link::open(tap, ends, [rng.next() as u32, rng.next() as u32])?;
-        for (from, bytes) in p2p::handshake(rng, ends, tap.now / 1_000_000_000) {
+        for (from, bytes) in MAIN.handshake(rng, ends, tap.now / 1_000_000_000, HEIGHT) {
             tap.now += 5_000_000;
             link.send(tap, from, &bytes)?;
         }
@@ -84,7 +84,7 @@ fn fetch_headers(tap: &mut Tap, link: &mut Link, tip: &mut [u8; 32], lot: &[Vec<
         locator_hashes: vec![BlockHash::from_byte_array(*tip)],
         stop_hash: BlockHash::all_zeros(),
     };
-    link.send(tap, 0, &p2p::message(M::GetHeaders(request)))?;
+    link.send(tap, 0, &MAIN.message(M::GetHeaders(request)))?;
     let mut payload = Vec::new();
     compact(&mut payload, lot.len() as u64);
     for block in lot {
@@ -93,7 +93,7 @@ fn fetch_headers(tap: &mut Tap, link: &mut Link, tip: &mut [u8; 32], lot: &[Vec<
         *tip = hash(&[&block[..HEADER]]);
     }
     let mut headers = Vec::new();
-    p2p::raw("headers", &payload, &mut headers);
+    MAIN.raw("headers", &payload, &mut headers);
     tap.now += 20_000_000;
     link.send(tap, 1, &headers)
 }

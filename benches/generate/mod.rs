@@ -20,7 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Raised whenever the generator writes other bytes: captures of other versions are not used again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Capture time of the first frame, ns since 1970.
 const START: i64 = 1_730_000_000_000_000_000;
 

@@ -1,18 +1,23 @@
 //! Transaction relay at the tip: a node with 125 connections.
 //!
 //! Each transaction is announced to the node by several peers, fetched from one of them, announced to all that have
-//! not announced it, and fetched by some of those. Rates and timers are those of Bitcoin Core on the main network.
+//! not announced it, and fetched by some of those. It spends coins, most of them made by those before it, and a block
+//! confirms it ([`block`]): as many coins and about as many transactions are open at any time. Rates and timers are those
+//! of Bitcoin Core on the main network, the messages are of regtest, so that blocks prove the work that they claim.
+
+mod block;
 
 use super::net::{Link, Tap};
-use super::p2p;
+use super::p2p::{HEIGHT, REGTEST};
 use super::rng::Rng;
-use super::tx::TxWriter;
+use super::tx::{Coin, TxWriter, inputs};
 use anyhow::{Context as _, Result, ensure};
 use bitcoin::consensus::deserialize;
 use bitcoin::hashes::Hash as _;
 use bitcoin::p2p::message::NetworkMessage as M;
 use bitcoin::p2p::message_blockdata::Inventory;
-use bitcoin::{Transaction, Wtxid};
+use bitcoin::p2p::message_compact_blocks::SendCmpct;
+use bitcoin::{BlockHash, Transaction, Wtxid};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,11 +27,9 @@ use std::path::Path;
 const PEERS: usize = 125;
 const OUTBOUND: usize = 10;
 /// Mean times between events, s.
-const NEW_TX: f64 = 1.0 / 7.0;
 const PING: f64 = 120.0;
 const ADDRESSES: f64 = 40.0;
 const FEE: f64 = 600.0;
-const CHURN: f64 = 20.0;
 /// Between two `inv` on an inbound and on an outbound connection (`INBOUND_INVENTORY_BROADCAST_INTERVAL` and the
 /// outbound one of Bitcoin Core), s.
 const TRICKLE: [f64; 2] = [5.0, 2.0];
@@ -34,10 +37,30 @@ const TRICKLE: [f64; 2] = [5.0, 2.0];
 const DELAYED_ACK: f64 = 0.04;
 /// Share of announced transactions that a peer fetches from the node, percent.
 const FETCHED: u64 = 12;
-/// Transactions kept for serving.
-const KEPT: usize = 4096;
+/// Coins that there are to spend. When there are more, transactions spend [`GATHERED`] at least.
+const COINS: usize = 1 << 15;
+const GATHERED: usize = 3;
+/// The least that a coin is worth, satoshi: less is dust.
+const DUST: u64 = 1000;
 /// Sizes of the transactions, bytes.
 const TX_BYTES: std::ops::RangeInclusive<usize> = 200..=600;
+
+/// How often something happens.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    /// New transactions a second.
+    pub transactions: f64,
+    /// Mean time between two blocks, s.
+    pub block: f64,
+    /// Mean time between two connections that are replaced, s.
+    pub churn: f64,
+}
+
+impl Pace {
+    /// As on the main network.
+    pub const MAIN: Self = Self { transactions: 7.0, block: 600.0, churn: 20.0 };
+}
+
 /// The node's end of a [`Peer`]'s affairs, and the peer's.
 const NODE: usize = 0;
 const PEER: usize = 1;
@@ -50,6 +73,8 @@ enum Event {
     Churn,
     /// A transaction reaches the first peers.
     New,
+    /// A block is found.
+    Block,
     /// An end sends what it has to announce.
     Trickle(Affair),
     Ping(Affair),
@@ -91,10 +116,22 @@ impl Peer {
 
 struct Tx {
     message: Vec<u8>,
+    parsed: Transaction,
     wtxid: Wtxid,
-    /// Peers that have it, a bit each.
+    weight: usize,
+    fee: u64,
+    /// When it was made, ns since 1970.
+    since: i64,
+    /// Peers that have it, a bit each; all bits when the node has it.
     known: u128,
     requested: bool,
+}
+
+impl Tx {
+    /// Whether the node has it.
+    fn is_here(&self) -> bool {
+        self.known == u128::MAX
+    }
 }
 
 struct Relay {
@@ -104,31 +141,45 @@ struct Relay {
     events: BinaryHeap<Reverse<(i64, u64, Event)>>,
     /// Events so far: the order of those at the same time.
     scheduled: u64,
+    /// Those that no block has.
     txs: VecDeque<Tx>,
     /// Number of the first in `txs`.
     oldest: u64,
+    /// What is not spent.
+    coins: Vec<Coin>,
     writer: TxWriter,
-    /// Mean time between two replaced connections, s.
-    churn: f64,
+    /// The newest block, and its height.
+    tip: BlockHash,
+    height: u32,
+    pace: Pace,
 }
 
 /// Writes a capture of about `size` bytes.
-pub fn write(path: &Path, size: u64) -> Result<()> {
-    write_with_churn(path, size, CHURN)
-}
-
-/// The same, with a connection replaced every `churn` seconds on average.
-pub fn write_with_churn(path: &Path, size: u64, churn: f64) -> Result<()> {
+pub fn write(path: &Path, size: u64, pace: Pace) -> Result<()> {
     let mut rng = Rng::new(0x7265_6c61_7900);
     let peer =
         |rng: &mut Rng| Peer { link: None, turn: 0, rtt: rng.range(8, 240) as f64 / 1e3, news: [vec![], vec![]] };
     let peers = (0..PEERS).map(|_| peer(&mut rng)).collect();
     let tap = Tap::create(path, super::START)?;
-    let (events, txs, writer) = (BinaryHeap::new(), VecDeque::new(), TxWriter::default());
-    let mut relay = Relay { tap, rng, peers, events, scheduled: 0, txs, oldest: 0, writer, churn };
+    let coins = (0..COINS).map(|_| Coin::old(&mut rng)).collect();
+    let mut relay = Relay {
+        tap,
+        rng,
+        peers,
+        events: BinaryHeap::new(),
+        scheduled: 0,
+        txs: VecDeque::new(),
+        oldest: 0,
+        coins,
+        writer: TxWriter::default(),
+        tip: BlockHash::all_zeros(),
+        height: HEIGHT,
+        pace,
+    };
     (0..PEERS).for_each(|n| relay.after(0.1 * n as f64, Event::Open(n)));
     relay.after(10.0, Event::New);
     relay.after(60.0, Event::Churn);
+    relay.after(60.0, Event::Block);
     while relay.tap.bytes < size {
         let Some(Reverse((time, _, event))) = relay.events.pop() else { break };
         relay.tap.wait_until(time);
@@ -156,6 +207,7 @@ impl Relay {
             Event::Open(n) => return self.open(n),
             Event::Churn => return self.churn(),
             Event::New => return self.new_tx(),
+            Event::Block => return self.block(),
             _ => {}
         }
         let (Event::Trickle(a)
@@ -179,22 +231,22 @@ impl Relay {
             }
             Event::Ping(a) => {
                 let nonce = self.rng.next();
-                self.send(a, &p2p::message(M::Ping(nonce)))?;
+                self.send(a, &REGTEST.message(M::Ping(nonce)))?;
                 let reply = Affair { by: 1 - a.by, ..a };
-                self.after(self.peers[a.peer].rtt, Event::Send(reply, p2p::message(M::Pong(nonce))));
+                self.after(self.peers[a.peer].rtt, Event::Send(reply, REGTEST.message(M::Pong(nonce))));
                 self.after(PING, Event::Ping(a));
                 Ok(())
             }
             Event::Addresses(a) => {
                 let n = self.rng.range(1, 10) as usize;
                 self.about(ADDRESSES, Event::Addresses(a));
-                let message = p2p::addresses(&mut self.rng, n, seconds);
+                let message = REGTEST.addresses(&mut self.rng, n, seconds);
                 self.send(a, &message)
             }
             Event::Fee(a) => {
                 let fee = 1000 + self.rng.range(0, 9000) as i64;
                 self.about(FEE, Event::Fee(a));
-                self.send(a, &p2p::message(M::FeeFilter(fee)))
+                self.send(a, &REGTEST.message(M::FeeFilter(fee)))
             }
             Event::Send(a, message) => self.send(a, &message),
             Event::Arrive(a, n) => self.arrive(a, n),
@@ -202,7 +254,7 @@ impl Relay {
                 Some(link) => link.acknowledge(&mut self.tap, Peer::end(a.peer, a.by)),
                 None => Ok(()),
             },
-            Event::Open(_) | Event::Churn | Event::New => Ok(()),
+            Event::Open(_) | Event::Churn | Event::New | Event::Block => Ok(()),
         }
     }
 
@@ -225,14 +277,18 @@ impl Relay {
         let seconds = self.tap.now / 1_000_000_000;
         let rtt = self.peers[n].rtt;
         let mut delay = 0.0;
-        for (from, bytes) in p2p::handshake(&mut self.rng, ends, seconds) {
+        for (from, bytes) in REGTEST.handshake(&mut self.rng, ends, seconds, self.height) {
             self.after(delay, Event::Send(Affair { by: Peer::end(n, from), ..a }, bytes));
             delay += rtt / 2.0;
         }
+        if n < block::FAST {
+            let fast = SendCmpct { send_compact: true, version: 2 };
+            self.after(delay, Event::Send(a, REGTEST.message(M::SendCmpct(fast))));
+        }
         if n < OUTBOUND {
             // The answer to `getaddr`.
-            self.after(delay, Event::Send(a, p2p::message(M::GetAddr)));
-            let message = p2p::addresses(&mut self.rng, 1000, seconds);
+            self.after(delay, Event::Send(a, REGTEST.message(M::GetAddr)));
+            let message = REGTEST.addresses(&mut self.rng, 1000, seconds);
             self.after(delay + rtt, Event::Send(Affair { by: PEER, ..a }, message));
         }
         for by in [NODE, PEER] {
@@ -252,7 +308,7 @@ impl Relay {
 
     /// A peer goes, and soon another takes its place.
     fn churn(&mut self) -> Result<()> {
-        self.about(self.churn, Event::Churn);
+        self.about(self.pace.churn, Event::Churn);
         let n = self.rng.range(0, PEERS as u64 - 1) as usize;
         let first = self.rng.range(0, 1) as usize;
         if let Some(mut link) = self.peers[n].link.take() {
@@ -266,21 +322,24 @@ impl Relay {
 
     /// A transaction spreads in the network: some peers hear of it before the node does.
     fn new_tx(&mut self) -> Result<()> {
-        self.about(NEW_TX, Event::New);
+        self.about(1.0 / self.pace.transactions, Event::New);
         let mut bytes = Vec::with_capacity(*TX_BYTES.end());
         let ids = loop {
             bytes.clear();
-            let ids = self.writer.write(&mut self.rng, &mut bytes);
-            if TX_BYTES.contains(&bytes.len()) {
+            let least = if self.coins.len() > COINS { GATHERED } else { 1 };
+            let spent = (0..inputs(&mut self.rng).max(least)).map(|_| self.take_coin()).collect::<Vec<_>>();
+            let ids = self.writer.spend(&mut self.rng, &spent, &mut bytes);
+            if TX_BYTES.contains(&bytes.len()) && self.writer.made.iter().all(|c| c.value >= DUST) {
                 break ids;
             }
+            self.coins.extend(spent);
         };
-        let parsed: Transaction =
-            deserialize(&bytes).context("the generator made a transaction that does not parse")?;
+        self.coins.append(&mut self.writer.made);
+        let tx: Transaction = deserialize(&bytes).context("the generator made a transaction that does not parse")?;
         let wtxid = Wtxid::from_byte_array(ids.wtxid);
-        ensure!((parsed.compute_wtxid(), parsed.compute_txid().to_byte_array()) == (wtxid, ids.txid), "wrong hashes");
+        ensure!((tx.compute_wtxid(), tx.compute_txid().to_byte_array()) == (wtxid, ids.txid), "wrong hashes");
         let mut message = Vec::with_capacity(24 + bytes.len());
-        p2p::raw("tx", &bytes, &mut message);
+        REGTEST.raw("tx", &bytes, &mut message);
         let number = self.oldest + self.txs.len() as u64;
         let mut known = 0;
         for _ in 0..self.rng.range(2, 40) {
@@ -290,12 +349,14 @@ impl Relay {
                 self.peers[n].news[PEER].push(number);
             }
         }
-        self.txs.push_back(Tx { message, wtxid, known, requested: false });
-        if self.txs.len() > KEPT {
-            self.txs.pop_front();
-            self.oldest += 1;
-        }
+        let (weight, fee, since) = (ids.weight, self.writer.fee, self.tap.now);
+        self.txs.push_back(Tx { message, parsed: tx, wtxid, weight, fee, since, known, requested: false });
         Ok(())
+    }
+
+    fn take_coin(&mut self) -> Coin {
+        let at = self.rng.range(0, self.coins.len() as u64 - 1) as usize;
+        self.coins.swap_remove(at)
     }
 
     fn tx(&mut self, number: u64) -> Option<&mut Tx> {
@@ -319,14 +380,14 @@ impl Relay {
         if inventory.is_empty() {
             return Ok(());
         }
-        self.send(a, &p2p::message(M::Inv(inventory)))?;
+        self.send(a, &REGTEST.message(M::Inv(inventory)))?;
         if wanted.is_empty() {
             return Ok(());
         }
         let (rtt, other) = (self.peers[a.peer].rtt, Affair { by: 1 - a.by, ..a });
         // The capture is taken at the node: it answers at once, the peer after a round trip.
         let (asked, answered) = if a.by == PEER { (0.0005, rtt) } else { (rtt, rtt + 0.0005) };
-        let request = p2p::message(M::GetData(wanted.iter().map(|w| w.1).collect()));
+        let request = REGTEST.message(M::GetData(wanted.iter().map(|w| w.1).collect()));
         self.after(asked, Event::Send(other, request));
         for (number, _) in wanted {
             if a.by == PEER {

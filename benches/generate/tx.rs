@@ -1,21 +1,10 @@
 //! Transactions with mainnet's mix of scripts: as many bytes, of the same kinds, as real ones.
 //!
-//! They parse and their hashes are right; what they spend does not exist and no signature verifies.
+//! They parse, their hashes are right, and they pay no more than they spend; no signature verifies.
 //! The mix lies between those of the main network's blocks 722 010 (2022) and 866 342 (2024), as counted in them.
 
 use super::rng::Rng;
 use bitcoin::hashes::{Hash as _, HashEngine as _, sha256d};
-
-/// What an input spends.
-#[derive(Clone, Copy)]
-enum Spend {
-    P2pkh,
-    P2shP2wpkh,
-    P2wpkh,
-    P2wsh,
-    P2trKey,
-    P2trScript,
-}
 
 /// What an output pays to.
 #[derive(Clone, Copy)]
@@ -28,19 +17,19 @@ enum Pay {
     OpReturn,
 }
 
-const SPENDS: &[(u32, Spend)] = &[
-    (48, Spend::P2wpkh),
-    (16, Spend::P2shP2wpkh),
-    (14, Spend::P2trKey),
-    (14, Spend::P2pkh),
-    (6, Spend::P2wsh),
-    (2, Spend::P2trScript),
-];
+/// What coins pay to that were made before all that is written.
+const OLD: &[(u32, Pay)] = &[(48, Pay::P2wpkh), (16, Pay::P2sh), (16, Pay::P2tr), (14, Pay::P2pkh), (6, Pay::P2wsh)];
 const PAYS: &[(u32, Pay)] =
     &[(32, Pay::P2wpkh), (20, Pay::P2sh), (16, Pay::P2tr), (16, Pay::OpReturn), (12, Pay::P2pkh), (4, Pay::P2wsh)];
 /// Numbers of inputs and of outputs: ranges, by weight.
 const INPUTS: &[(u32, (u64, u64))] = &[(840, (1, 1)), (90, (2, 2)), (50, (3, 5)), (16, (6, 20)), (4, (21, 150))];
 const OUTPUTS: &[(u32, (u64, u64))] = &[(160, (1, 1)), (740, (2, 2)), (70, (3, 5)), (30, (6, 40))];
+/// Fee rates, sat/vB: above what the least willing node of the relay asks for. Inputs and outputs count as the largest.
+const RATES: (u64, u64) = (11, 100);
+const INPUT: u64 = 150;
+const OUTPUT: u64 = 43;
+/// Spends of pay-to-taproot by a script, percent.
+const BY_SCRIPT: u64 = 12;
 
 /// Hashes and sizes of a transaction that was written.
 #[derive(Clone, Copy)]
@@ -53,43 +42,96 @@ pub struct Ids {
     pub weight: usize,
 }
 
+/// An output that can be spent.
+#[derive(Clone, Copy)]
+pub struct Coin {
+    txid: [u8; 32],
+    index: u32,
+    /// Satoshi.
+    pub value: u64,
+    pay: Pay,
+}
+
+impl Coin {
+    /// One that was made before all that is written.
+    pub fn old(rng: &mut Rng) -> Self {
+        let mut txid = [0; 32];
+        txid.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&rng.next().to_le_bytes()));
+        let index = rng.next() as u32 % 4;
+        Self { txid, index, value: rng.range(1_000_000, 1_000_000_000), pay: rng.weighted(OLD) }
+    }
+}
+
+/// How many coins a transaction spends.
+pub fn inputs(rng: &mut Rng) -> usize {
+    let (low, high) = rng.weighted(INPUTS);
+    rng.range(low, high) as usize
+}
+
 /// Writes transactions; keeps its buffers.
 #[derive(Default)]
 pub struct TxWriter {
     core: Vec<u8>,
     witness: Vec<u8>,
+    /// The outputs of the newest transaction that can be spent.
+    pub made: Vec<Coin>,
+    /// Its fee, satoshi.
+    pub fee: u64,
 }
 
 impl TxWriter {
-    /// Appends a transaction to `out`.
+    /// Appends a transaction that spends old coins to `out`.
     pub fn write(&mut self, rng: &mut Rng, out: &mut Vec<u8>) -> Ids {
+        let coins: Vec<Coin> = (0..inputs(rng)).map(|_| Coin::old(rng)).collect();
+        self.spend(rng, &coins, out)
+    }
+
+    /// Appends a transaction that spends `coins` to `out`.
+    pub fn spend(&mut self, rng: &mut Rng, coins: &[Coin], out: &mut Vec<u8>) -> Ids {
         self.core.clear();
         self.witness.clear();
-        let (low, high) = rng.weighted(INPUTS);
-        let inputs = rng.range(low, high);
-        compact(&mut self.core, inputs);
+        self.made.clear();
+        compact(&mut self.core, coins.len() as u64);
         let mut segwit = false;
-        for _ in 0..inputs {
-            segwit |= self.input(rng);
+        for coin in coins {
+            segwit |= self.input(rng, coin);
         }
         let (low, high) = rng.weighted(OUTPUTS);
-        let outputs = rng.range(low, high);
-        compact(&mut self.core, outputs);
-        for _ in 0..outputs {
-            self.output(rng);
+        let mut pays: Vec<Pay> = (0..rng.range(low, high)).map(|_| rng.weighted(PAYS)).collect();
+        if pays.iter().all(|p| matches!(p, Pay::OpReturn)) {
+            pays[0] = Pay::P2wpkh;
+        }
+        let sum: u64 = coins.iter().map(|c| c.value).sum();
+        let size = INPUT * coins.len() as u64 + OUTPUT * pays.len() as u64;
+        self.fee = sum.min(size * rng.range(RATES.0, RATES.1));
+        let mut left = sum - self.fee;
+        let mut paid = pays.iter().filter(|p| !matches!(p, Pay::OpReturn)).count() as u64;
+        compact(&mut self.core, pays.len() as u64);
+        for (index, pay) in (0..).zip(pays) {
+            let value = match (pay, paid) {
+                (Pay::OpReturn, _) => 0,
+                (_, 1) => left,
+                _ => left * rng.range(50, 150) / (100 * paid),
+            };
+            if !matches!(pay, Pay::OpReturn) {
+                (left, paid) = (left - value, paid - 1);
+                self.made.push(Coin { txid: [0; 32], index, value, pay });
+            }
+            self.output(rng, pay, value);
         }
         let lock_time = if rng.percent(30) { 866_000 + rng.next() as u32 % 300 } else { 0 };
-        finish(&self.core, segwit.then_some(&self.witness[..]), lock_time, out)
+        let ids = finish(&self.core, segwit.then_some(&self.witness[..]), lock_time, out);
+        self.made.iter_mut().for_each(|coin| coin.txid = ids.txid);
+        ids
     }
 
     /// Writes an input and its witness; whether the witness is not empty.
-    fn input(&mut self, rng: &mut Rng) -> bool {
-        let spend = rng.weighted(SPENDS);
+    fn input(&mut self, rng: &mut Rng, coin: &Coin) -> bool {
         let (core, w) = (&mut self.core, &mut self.witness);
-        rng.bytes(core, 32);
-        core.extend((rng.next() as u32 % 4).to_le_bytes());
-        match spend {
-            Spend::P2pkh => {
+        core.extend(coin.txid);
+        core.extend(coin.index.to_le_bytes());
+        match coin.pay {
+            Pay::P2pkh => {
                 let at = core.len();
                 core.push(0);
                 signature(rng, core);
@@ -97,8 +139,8 @@ impl TxWriter {
                 core[at] = (core.len() - at - 1) as u8;
                 w.push(0);
             }
-            Spend::P2shP2wpkh | Spend::P2wpkh => {
-                if matches!(spend, Spend::P2wpkh) {
+            Pay::P2sh | Pay::P2wpkh => {
+                if matches!(coin.pay, Pay::P2wpkh) {
                     core.push(0);
                 } else {
                     core.extend([23, 22, 0, 20]);
@@ -108,7 +150,7 @@ impl TxWriter {
                 signature(rng, w);
                 key(rng, w);
             }
-            Spend::P2wsh => {
+            Pay::P2wsh => {
                 // 2 of 3
                 core.push(0);
                 w.extend([4, 0]);
@@ -118,12 +160,7 @@ impl TxWriter {
                 (0..3).for_each(|_| key(rng, w));
                 w.extend([0x53, 0xae]);
             }
-            Spend::P2trKey => {
-                core.push(0);
-                w.extend([1, 64]);
-                rng.bytes(w, 64);
-            }
-            Spend::P2trScript => {
+            Pay::P2tr if rng.percent(BY_SCRIPT) => {
                 core.push(0);
                 w.extend([3, 64]);
                 rng.bytes(w, 64);
@@ -135,15 +172,20 @@ impl TxWriter {
                 w.push(0xc0);
                 rng.bytes(w, 32);
             }
+            Pay::P2tr => {
+                core.push(0);
+                w.extend([1, 64]);
+                rng.bytes(w, 64);
+            }
+            // Nobody can spend that.
+            Pay::OpReturn => {}
         }
         core.extend(0xffff_fffd_u32.to_le_bytes());
-        !matches!(spend, Spend::P2pkh)
+        !matches!(coin.pay, Pay::P2pkh)
     }
 
-    fn output(&mut self, rng: &mut Rng) {
-        let pay = rng.weighted(PAYS);
+    fn output(&mut self, rng: &mut Rng, pay: Pay, value: u64) {
         let core = &mut self.core;
-        let value = if matches!(pay, Pay::OpReturn) { 0 } else { rng.range(546, 1_000_000_000) };
         core.extend(value.to_le_bytes());
         let (before, random, after): (&[u8], usize, &[u8]) = match pay {
             Pay::P2pkh => (&[25, 0x76, 0xa9, 20], 20, &[0x88, 0xac]),
