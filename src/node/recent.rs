@@ -66,8 +66,9 @@ impl<V> Recent<V> {
         if self.young.len() >= self.half {
             std::mem::swap(&mut self.young, &mut self.old);
             self.forgotten += self.young.len() as u64;
-            // Keeps its memory: the generation will be full again.
+            // Keeps its memory, or takes as much at once: the generation will be full again.
             self.young.clear();
+            self.young.reserve(self.half);
         }
         self.young.insert(key, value);
     }

@@ -2,12 +2,12 @@
 
 use super::wire::{FromNode, ToNode, again, hash, mine, out, spend};
 use super::{first_spend, node, processed, replay, rows, start, text};
-use bitcoin::bip152::HeaderAndShortIds;
+use bitcoin::bip152::{BlockTransactions, BlockTransactionsRequest, HeaderAndShortIds};
 use bitcoin::hashes::Hash as _;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::p2p::message_bloom::{BloomFlags, FilterLoad};
-use bitcoin::p2p::message_compact_blocks::{CmpctBlock, SendCmpct};
+use bitcoin::p2p::message_compact_blocks::{BlockTxn, CmpctBlock, GetBlockTxn, SendCmpct};
 use bitcoin::{Amount, Block, ScriptBuf, Transaction, TxOut, Witness};
 use btcdmon::series::Value;
 
@@ -54,6 +54,29 @@ fn a_transaction_that_a_block_was_missing_completes_it() {
     assert_eq!(node(&run).mempool.num_tx, 1, "what a block has is not in the mempool");
     assert_eq!(processed(&run, &block)["size"], size(&block));
     assert_eq!(node(&run).mempool.coverage, Some(0.0), "known beforehand it was not");
+}
+
+#[test]
+fn what_other_peers_sent_of_a_block_that_is_whole_is_forgotten() {
+    let (mut wire, peers, chain) = start();
+    let (mut parent, mut tx) = (chain[3].clone(), first_spend(&chain[1], 1000));
+    // More than are kept under way, by far not as many as come in the time for which the first peer's are.
+    for height in 4..74 {
+        let block = mine(&parent, height, std::slice::from_ref(&tx), 1000, 0);
+        for &peer in &peers {
+            wire.compact(peer, ToNode, &block);
+        }
+        let txs_request = BlockTransactionsRequest { block_hash: hash(&block), indexes: vec![1] };
+        let transactions = BlockTransactions::from_request(&txs_request, &block).unwrap();
+        wire.say(peers[0], FromNode, NetworkMessage::GetBlockTxn(GetBlockTxn { txs_request }));
+        wire.say(peers[0], ToNode, NetworkMessage::BlockTxn(BlockTxn { transactions }));
+        wire.wait(1500);
+        tx = spend(&[out(&tx, 1)], &[1000, tx.output[1].value.to_sat() - 2000]);
+        parent = block;
+    }
+    let run = replay(&wire);
+    assert_eq!(node(&run).chain.best_height, Some(73));
+    assert!(rows(&run, "sensor").iter().all(|r| r["evicted_compact_block"] == Value::Integer(0)));
 }
 
 /// A block that commits to its witnesses.

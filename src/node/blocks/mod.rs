@@ -17,8 +17,9 @@ use std::net::SocketAddr;
 
 /// Blocks remembered at most.
 pub const MAX_RECORDS: usize = 4096;
-/// Transactions of remembered blocks that are kept at most: those of the deepest blocks leave first. Some 32 MB.
-pub const MAX_TRANSACTIONS: usize = 200_000;
+/// Transactions of remembered blocks that are kept at most: those of the deepest blocks leave first. They only return to
+/// a mempool when blocks are left for others, and these are those of a dozen full blocks.
+pub const MAX_TRANSACTIONS: usize = 50_000;
 /// Compact blocks under way at most; the oldest is given up.
 pub const MAX_PARTIALS: usize = 64;
 /// Announcements and requests of blocks remembered at most.
@@ -193,6 +194,12 @@ impl Blocks {
     /// Those whose data is complete wait for transactions that are still unknown, until `late` tells.
     pub fn forget(&mut self, mut gone: impl FnMut(&Partial) -> bool, mut late: impl FnMut(&Partial) -> bool) {
         let Self { partials, records, .. } = self;
-        partials.retain(|p| !late(p) && (!gone(p) || (records.contains_key(&p.header.hash) && p.is_open())));
+        // Of a block that is known whole, what other peers sent tells nothing more.
+        let spare = |p: &Partial| {
+            let record = records.get(&p.header.hash).filter(|r| r.data.from != Some(p.connection));
+            record.and_then(|r| r.body.as_ref()).is_some_and(Body::is_whole)
+        };
+        partials
+            .retain(|p| !late(p) && !spare(p) && (!gone(p) || (records.contains_key(&p.header.hash) && p.is_open())));
     }
 }
