@@ -174,6 +174,9 @@ pub trait StreamHandler {
     /// Figures of a conversation that had segments since the last tick, at each tick and before it is forgotten.
     fn progress(&mut self, at: At, conversation: &Conversation, stream: &mut Self::Stream, stats: &[DirectionStats; 2]);
 
+    /// One second of capture time has passed; after all else that it brings.
+    fn tick(&mut self) {}
+
     /// Whether the conversation wants [`StreamHandler::progress`] at the next tick also when no segment comes.
     fn waits(&self, _stream: &Self::Stream) -> bool {
         false

@@ -248,6 +248,7 @@ impl<H: StreamHandler> Partition<H> {
         }
         self.report(at);
         self.expire(at);
+        self.handler.tick();
     }
 
     /// Tells the handler the figures of every conversation that changed.

@@ -403,6 +403,10 @@ impl StreamHandler for Connections {
         }
     }
 
+    fn tick(&mut self) {
+        self.pool.rest();
+    }
+
     fn waits(&self, s: &Connection) -> bool {
         s.v2.as_ref().is_some_and(|v2| v2.waits())
     }

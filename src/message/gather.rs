@@ -126,6 +126,11 @@ impl GatherPool {
         keep(&mut self.spare, bytes);
     }
 
+    /// Gives large buffers back that no message has taken: they come in bursts, and every partition would keep some.
+    pub fn rest(&mut self) {
+        self.spare[1].clear();
+    }
+
     /// Forgets a message.
     pub fn abandon(&mut self, ticket: &Ticket) {
         if let Some(bytes) = self.finish(ticket) {
@@ -194,6 +199,20 @@ mod tests {
         pool.recycle(bytes);
         assert!(pool.finish(&t).is_none());
     }
+
+    #[test]
+    fn at_rest_there_are_no_large_buffers() {
+        let mut pool = GatherPool::new(GATHER_CAP);
+        for bytes in [3_000_000, 100] {
+            let t = pool.start(PacketIndex(1));
+            assert!(pool.extend(&t, &vec![0; bytes], bytes, PacketIndex(1)));
+            pool.abandon(&t);
+        }
+        assert_eq!(pool.spare.each_ref().map(Vec::len), [1, 1]);
+        pool.rest();
+        assert_eq!(pool.spare.each_ref().map(Vec::len), [1, 0]);
+    }
+
     #[test]
     fn a_large_buffer_is_handed_out_again_only_to_what_has_arrived() {
         let mut pool = GatherPool::new(GATHER_CAP);
