@@ -15,11 +15,11 @@ leave() {
 }
 trap leave EXIT
 PPS=20000
-# Ten times the main network's transactions, as many in a block as there. At this rate the capture's time passes twelve
+# Ten times the main network's transactions, half as many in a block as there. At this rate the capture's time passes twelve
 # times as fast, so that 50 connections and 800 transactions come in a second. What is remembered longest of
 # transactions has its memory after five minutes then (230,000 ids, 460,000 spent outputs), and outputs that are spent leave a hundred
-# blocks later, after six.
-PACE=${PACE:---transactions 70 --block 40 --churn 0.21}
+# blocks later, after four.
+PACE=${PACE:---transactions 70 --block 32 --churn 0.21}
 for ns in a b; do ip netns add "btcdmon-soak-$ns"; done
 ip -n btcdmon-soak-a link add e0 type veth peer name e0 netns btcdmon-soak-b
 for ns in a b; do ip -n "btcdmon-soak-$ns" link set e0 up; done
