@@ -20,8 +20,9 @@ pub const READINGS: usize = 8;
 const FADING: f32 = 1.0;
 /// Messages that wait for a decision, over all readings; what is older is decided when there are more.
 pub const NODES: usize = 56;
-/// Places for them that an idle connection keeps.
+/// Places for them that an idle connection keeps, and by which more are made.
 const FEW: usize = 8;
+
 /// No node.
 pub const NONE: u16 = u16::MAX;
 
@@ -107,7 +108,7 @@ impl Beam {
         ways.rank();
         let Some(best) = ways.best() else { return 0.0 };
         if let ([reading], [way]) = (&mut self.readings[..], ways.all()) {
-            // One way only, as mostly: nothing needs to be copied.
+            // One way only: nothing needs to be copied.
             let tiles = ways.tiles(way);
             walk(&mut reading.state, w, tiles);
             reading.node = grow(&mut self.nodes, w, reading.node, tiles, way.gain(tiles, starts[0]));
@@ -184,7 +185,7 @@ impl Beam {
     /// Those readings that do not have `node` are dropped, and so are these messages.
     pub fn decide(&mut self, scratch: &mut Scratch, node: u16, mut tell: impl FnMut(&Node, f32)) {
         if self.readings.len() == 1 && self.nodes.len() == 1 && node == 0 {
-            // One reading, one message: as mostly.
+            // One reading, one message: the most frequent case.
             self.readings[0].node = NONE;
             return self.nodes.drain(..).for_each(|n| tell(&n, 1.0));
         }
@@ -231,6 +232,11 @@ impl Beam {
             i += 1;
             scratch.places[i - 1] != NONE
         });
+    }
+
+    /// Further messages may take more memory.
+    pub fn is_full(&self) -> bool {
+        !self.nodes.is_empty() && self.nodes.len().is_multiple_of(FEW)
     }
 
     /// Keeps little memory while nothing comes.

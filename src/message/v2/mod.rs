@@ -255,7 +255,7 @@ impl Decoder {
             self.settle(scratch, node, tell);
         } else if self.beam.nodes.len() > NODES {
             self.crowded(scratch, tell);
-        } else if self.beam.nodes.len() == self.beam.nodes.capacity() {
+        } else if self.beam.is_full() {
             // Before more room is taken: what all agree on need not wait for the next second.
             let common = self.beam.common(scratch);
             self.settle(scratch, common, tell);

@@ -283,3 +283,21 @@ fn connections_that_live_for_weeks() {
     lab.gap(BACK, 700).write(OUT, &[29]).write(BACK, &[29]).wait(5);
     relay(&mut lab);
 }
+
+/// What is left out unseen could not have been chosen.
+#[test]
+fn no_message_is_more_probable_than_at_most() {
+    let mut lab = Lab::new(true);
+    lab.handshake().wait(5).write(BACK, &[58, 130]).write(OUT, &[58]).write(BACK, &[321]);
+    let state = lab.decoder.state().unwrap();
+    for side in Side::BOTH {
+        for now in [0, 60_000, 400_000] {
+            let at = state.situation(Model::learnt(), side, now);
+            for len in 1..4000 {
+                size::candidates(len, |kind, n| {
+                    assert!(at.score(kind, (len, n)) <= at.most(kind), "{kind:?} of {len} bytes");
+                });
+            }
+        }
+    }
+}
