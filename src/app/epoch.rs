@@ -81,9 +81,15 @@ impl<F: Fabric, B: Recycled> CaptureEnd<F, B> {
         self.batches.iter().map(|_| self.pool.recv()).collect()
     }
 
-    /// Sends one batch to each worker.
-    pub fn send(&self, batches: impl IntoIterator<Item = B>) -> Result<(), Gone> {
-        self.batches.iter().zip(batches).try_for_each(|(to, b)| to.send(b))
+    /// Sends one batch to each worker and begins anew. When a thread is gone it lets go of all of them, so that
+    /// they end as well; from then on there are no batches.
+    pub fn next(&mut self, batches: impl IntoIterator<Item = B>) -> Result<Vec<B>, Gone> {
+        let sent = self.batches.iter().zip(batches).try_for_each(|(to, b)| to.send(b));
+        let next = sent.and_then(|()| self.begin());
+        if next.is_err() {
+            self.batches.clear();
+        }
+        next
     }
 }
 
@@ -91,27 +97,32 @@ impl<F: Fabric, B: Recycled, A: Recycled> WorkerEnd<F, B, A> {
     /// Answers batches until there are no more, or nobody wants the answers. `work` leaves the batch empty;
     /// what the node stage left in an answer is still there.
     pub fn run(self, mut work: impl FnMut(&mut B, &mut A)) {
-        while let Ok(mut batch) = self.batches.recv() {
-            let mut answer = self.read.poll().unwrap_or_default();
-            work(&mut batch, &mut answer);
-            // A batch that nobody waits for any more is dropped: the capture has ended.
-            self.pool.offer(batch);
-            if self.answers.send(answer).is_err() {
-                return;
-            }
-        }
+        while self.batch(&mut work).is_ok() {}
+    }
+
+    /// Answers one batch.
+    fn batch(&self, work: impl FnOnce(&mut B, &mut A)) -> Result<(), Gone> {
+        let mut batch = self.batches.recv()?;
+        let mut answer = self.read.poll().unwrap_or_default();
+        work(&mut batch, &mut answer);
+        // A batch that nobody waits for any more is dropped: the capture has ended.
+        self.pool.offer(batch);
+        self.answers.send(answer)
     }
 }
 
 impl<F: Fabric, A: Recycled> NodeEnd<F, A> {
     /// Takes the answers of all workers, epoch by epoch, until there are no more.
     pub fn run(self, mut work: impl FnMut(&mut [A])) {
-        loop {
-            let answers: Result<Vec<A>, Gone> = self.answers.iter().map(Receiver::recv).collect();
-            let Ok(mut answers) = answers else { return };
-            work(&mut answers);
-            self.read.iter().zip(answers).for_each(|(to, a)| to.offer(a));
-        }
+        while self.epoch(&mut work).is_ok() {}
+    }
+
+    /// Takes the answers of all workers to one epoch.
+    fn epoch(&self, mut work: impl FnMut(&mut [A])) -> Result<(), Gone> {
+        let mut answers = self.answers.iter().map(Receiver::recv).collect::<Result<Vec<A>, Gone>>()?;
+        work(&mut answers);
+        self.read.iter().zip(answers).for_each(|(to, a)| to.offer(a));
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::batch::{Batch, BatchLimits, EventBatch, Mark, MarkKind};
 use super::dispatch::Dispatcher;
 use super::epoch::{CaptureEnd, Ends, ends};
-use super::fabric::Crossbeam;
+use super::fabric::{Crossbeam, Gone};
 use super::merge::{Merged, merge};
 use super::stage::{Consumer, Failed, Finished, Settings};
 use super::worker::{Handler, Worker};
@@ -150,11 +150,10 @@ impl<O: Consumer> Parallel<O> {
     fn close_epoch(&mut self) {
         self.items = 0;
         self.since = None;
-        let sent = self.capture.send(self.batches.drain(..));
-        match sent.and_then(|()| self.capture.begin()) {
+        match self.capture.next(self.batches.drain(..)) {
             Ok(batches) => self.batches = batches,
             // A thread has failed; `finish` says which. Until then frames go nowhere.
-            Err(_) => self.ended.store(true, Ordering::Relaxed),
+            Err(Gone) => self.ended.store(true, Ordering::Relaxed),
         }
     }
 }
