@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The first look waits for the next tick of the capture, at most so long.
-const FIRST: Duration = Duration::from_millis(1500);
+/// The first look waits for the next tick of the capture, at most so long, ms.
+const FIRST: u64 = 1500;
 
 /// Columns of the CSV.
 const COLUMNS: [&str; 27] = [
@@ -45,14 +45,14 @@ const COLUMNS: [&str; 27] = [
     "estimated",
 ];
 
-/// The newest tables. Whoever is the first to look for a while waits for new ones.
+/// The newest tables. Those of before somebody looked are old: who is among the first to look waits for new ones.
 pub async fn tables(shared: &Shared) -> Arc<Tables> {
-    let looked_at = shared.is_looked_at();
+    let since = shared.look();
     let mut tables = shared.tables.subscribe();
-    shared.look();
-    if !looked_at && !shared.is_finished() {
+    if !shared.is_finished() {
         // When nothing is captured, the old ones are as good as new.
-        let _ = tokio::time::timeout(FIRST, tables.changed()).await;
+        let patience = Duration::from_millis((since + FIRST).saturating_sub(shared.age()));
+        let _ = tokio::time::timeout(patience, tables.wait_for(|t| t.made >= since)).await;
     }
     Arc::clone(&tables.borrow_and_update())
 }
@@ -105,4 +105,46 @@ pub async fn one(
     let found = found.and_then(|p| serde_json::to_value(p).ok());
     let gone = || ApiError::not_found(format!("no connection {id}; it may have ended long ago"));
     Ok(Reply::json(&found.ok_or_else(gone)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::rollup::Retention;
+    use crate::web::access::Access;
+    use crate::web::config::{Config, Mode};
+
+    fn shared() -> Arc<Shared> {
+        Shared::new(Config {
+            mode: Mode::Live,
+            speed: None,
+            store: None,
+            retention: Retention::default(),
+            sensor: "test".to_owned(),
+            interval: 1,
+            max_connections: 1,
+            access: Access::new(([127, 0, 0, 1], 0).into(), None, None, &[]).unwrap(),
+        })
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn whoever_is_among_the_first_to_look_gets_new_tables() {
+        let shared = shared();
+        let looks: Vec<_> = (0..3)
+            .map(|_| {
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move { tables(&shared).await.left_out })
+            })
+            .collect();
+        // Each of them waits by now.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        shared.tables.send_replace(Arc::new(Tables { made: shared.age(), left_out: 7, ..Tables::default() }));
+        for look in looks {
+            assert_eq!(look.await.unwrap(), 7);
+        }
+        // These are not old now: nobody waits.
+        assert_eq!(tables(&shared).await.left_out, 7);
+    }
 }

@@ -25,6 +25,8 @@ const LOOKED: u64 = 5_000;
 /// The tables, made only while somebody looks.
 #[derive(Debug, Default)]
 pub struct Tables {
+    /// When they were made: the age of the server, ms.
+    pub made: u64,
     /// Open connections, those with most bytes first.
     pub peers: Vec<PeerRow>,
     /// Open connections beyond the cap.
@@ -61,6 +63,7 @@ pub struct Shared {
     pub finished: AtomicBool,
     started: Instant,
     looked: AtomicU64,
+    looked_since: AtomicU64,
 }
 
 impl Shared {
@@ -79,6 +82,7 @@ impl Shared {
             finished: AtomicBool::new(false),
             started: Instant::now(),
             looked: AtomicU64::new(0),
+            looked_since: AtomicU64::new(0),
         })
     }
 
@@ -87,9 +91,14 @@ impl Shared {
         self.started.elapsed().as_millis() as u64 + 1
     }
 
-    /// Somebody looks at the tables.
-    pub fn look(&self) {
-        self.looked.store(self.age(), Ordering::Relaxed);
+    /// Somebody looks at the tables. Tells since when somebody has, without a long pause: the age of the server, ms.
+    pub fn look(&self) -> u64 {
+        let now = self.age();
+        if !self.is_looked_at() {
+            self.looked_since.store(now, Ordering::Relaxed);
+        }
+        self.looked.store(now, Ordering::Relaxed);
+        self.looked_since.load(Ordering::Relaxed)
     }
 
     /// Whether somebody has just looked at the tables.

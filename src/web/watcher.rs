@@ -223,7 +223,8 @@ impl Watcher {
         blocks.sort_by_key(|b| std::cmp::Reverse(b.time));
         let ended = view.ended_connections().filter(|(_, _, node, _)| names.contains_key(node)).map(row);
         let closed = ended.chain(self.closed.iter().cloned()).take(MAX_CLOSED).collect();
-        let tables = Tables { peers, left_out: (all.saturating_sub(MAX_PEERS)) as u64, closed, blocks, ways };
+        let made = self.shared.age();
+        let tables = Tables { made, peers, left_out: (all.saturating_sub(MAX_PEERS)) as u64, closed, blocks, ways };
         self.shared.tables.send_replace(Arc::new(tables));
     }
 

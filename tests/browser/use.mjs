@@ -105,6 +105,45 @@ export async function peers_sort_and_filter({ url, context }) {
   clean(page);
 }
 
+/** Answers the first of the page's requests to `what` itself; counts all. */
+async function instead(context, what, answers) {
+  const asked = [];
+  await context.route(`**/api/v1/${what}?*`, async (route) => {
+    asked.push(route.request().url());
+    const answer = answers[asked.length - 1];
+    await (answer ? route.fulfill(answer) : route.continue());
+  });
+  return asked;
+}
+
+export async function asks_again_after_a_failure({ url, context }) {
+  const busy = { status: 503, contentType: 'application/json', body: JSON.stringify({ error: { code: 'busy', message: 'the store is busy' } }) };
+  const asked = await instead(context, 'blocks', [busy, busy]);
+  const page = await open(context, url, '#/blocks');
+  await page.waitForSelector('[aria-label=Blocks] tbody tr');
+  assert.equal(asked.length, 3);
+  // What is wrong with the question is not asked again.
+  await page.goto(`${url}/#/blocks/${'0'.repeat(64)}`);
+  await page.waitForSelector('.empty');
+  assert.match(await page.locator('.empty').innerText(), /no block of this hash/);
+}
+
+export async function the_list_of_blocks_may_come_late({ url, context }) {
+  // The tip is told every second, and no further block comes that would have the list asked for.
+  const status = await (await fetch(`${url}/api/v1/status`)).json();
+  let told = 0;
+  await context.route('**/api/v1/events', (route) => {
+    told += 1;
+    const now = { ...status, finished: false, time: status.time + told * 2e6 };
+    return route.fulfill({ contentType: 'text/event-stream', body: `retry: 500\nevent: status\ndata: ${JSON.stringify(now)}\n\n` });
+  });
+  const none = { contentType: 'application/json', body: JSON.stringify({ blocks: [] }) };
+  const asked = await instead(context, 'blocks', [none, none]);
+  const page = await open(context, url, '#/blocks');
+  await page.waitForSelector('[aria-label=Blocks] tbody tr');
+  assert.ok(asked.length >= 3);
+}
+
 export async function messages_pass({ url, program, context }) {
   // A finished replay has none; says so, and what to do.
   const done = await open(context, url, '#/messages');

@@ -57,6 +57,8 @@ const COLS: Col<Block>[] = [
 ];
 
 const PAGE = 100;
+/** Seconds between two questions while the tip that was told is not in the list. */
+const BEAT = 2;
 
 function middle(xs: (number | null)[]): number | null {
   const known = xs.filter((x): x is number => x !== null).sort((a, b) => a - b);
@@ -71,8 +73,12 @@ export function Blocks() {
   const [before, older] = useState<number | null>(null);
   const tip = now?.nodes.find((n) => n.name === node)?.tip_hash ?? '';
   const told = useCalm(`${tip} ${b?.hash} ${b?.status} ${b?.process_time} ${b?.relay_time}`, 1000);
-  const { data, error } = useAsk(now ? `${node} ${told} ${before}` : null, (signal) => get<{ blocks: Block[] }>('blocks', { node, limit: PAGE, before }, signal));
+  // The list may be made later than the tip is told.
+  const late = useRef(false);
+  const beat = late.current ? Math.floor((now?.time ?? 0) / (BEAT * 1e6)) : 0;
+  const { data, error } = useAsk(now ? `${node} ${told} ${before} ${beat}` : null, (signal) => get<{ blocks: Block[] }>('blocks', { node, limit: PAGE, before }, signal));
   const rows = data?.blocks ?? [];
+  late.current = !before && !!tip && !rows.some((r) => r.hash === tip);
   // Of encrypted connections only that a block came is told.
   const read = rows.filter((b) => b.hash);
   const compact = read.filter((b) => b.via?.startsWith('cmpctblock') || b.via === 'block fallback');
