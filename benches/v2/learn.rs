@@ -76,7 +76,7 @@ pub fn doubts(model: &Model, s: &Stream) {
         let (len, mut n) = (m.known.len, 1);
         size::candidates(len, |k, entries| n = if k == kind { entries } else { n });
         let late = state.expire(m.now);
-        let p = state.situation(model, m.side, m.now).score(kind, (len, n));
+        let p = state.situation(model, m.side, m.now).score(kind, (len, n), model.size(kind, (len, n)));
         if p + late + noise(len) < 0.0 {
             let c = state.context(m.side, m.now);
             println!(

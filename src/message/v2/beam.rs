@@ -15,7 +15,7 @@ use crate::flow::{PacketIndex, Side};
 use crate::time::Timestamp;
 
 /// Readings kept.
-pub const READINGS: usize = 8;
+pub const READINGS: usize = 6;
 /// A second that passes makes the others so much less probable than the best: what is not confirmed by then was wrong.
 const FADING: f32 = 1.0;
 /// Messages that wait for a decision, over all readings; what is older is decided when there are more.
@@ -74,7 +74,7 @@ pub struct Scratch {
     path: Vec<u16>,
 }
 
-const _: () = assert!(READINGS == 8, "a bit of `Scratch::masks` each");
+const _: () = assert!(READINGS <= 8, "a bit of `Scratch::masks` each");
 
 /// The readings of one connection.
 pub struct Beam {
@@ -87,7 +87,10 @@ pub struct Beam {
 impl Beam {
     /// One reading: nothing happened yet.
     pub fn new(from_start: bool) -> Self {
-        Self { readings: vec![Reading { state: State::new(from_start), score: 0.0, node: NONE }], nodes: Vec::new() }
+        // All that may be needed: more would be made, and copied, with nearly every message.
+        let mut readings = Vec::with_capacity(READINGS);
+        readings.push(Reading { state: State::new(from_start), score: 0.0, node: NONE });
+        Self { readings, nodes: Vec::new() }
     }
 
     /// Memory of the readings and their messages, bytes.
@@ -111,20 +114,20 @@ impl Beam {
             // One way only: nothing needs to be copied.
             let tiles = ways.tiles(way);
             walk(&mut reading.state, w, tiles);
-            reading.node = grow(&mut self.nodes, w, reading.node, tiles, way.gain(tiles, starts[0]));
+            reading.node = grow(&mut self.nodes, w, reading.node, tiles, way.gain(starts[0]));
             reading.score = 0.0;
         } else {
             self.choose(ways, room, w, &starts);
         }
         // While a message goes on nothing is learnt of it.
-        if best.count == 0 { 0.0 } else { best.gain(ways.tiles(&best), 0.0) }
+        if best.count == 0 { 0.0 } else { best.gain(0.0) }
     }
 
     /// Goes the best ways. Those that come to the same state are one.
     fn choose(&mut self, ways: &Ways, room: &mut Vec<Reading>, w: &Write, starts: &[f32; READINGS]) {
         let best = ways.best().map_or(0.0, |b| b.score);
         room.clear();
-        room.reserve_exact(ways.all().len().min(READINGS).next_multiple_of(READINGS / 2));
+        room.reserve_exact(READINGS);
         for way in ways.all() {
             if room.len() == READINGS {
                 break;
@@ -140,7 +143,7 @@ impl Beam {
                 room.truncate(place);
                 continue;
             }
-            new.node = grow(&mut self.nodes, w, new.node, tiles, way.gain(tiles, starts[from]));
+            new.node = grow(&mut self.nodes, w, new.node, tiles, way.gain(starts[from]));
             new.score = way.score - best;
         }
         // What the connection had is room for the next one: nothing is copied back or allocated.
@@ -164,7 +167,7 @@ impl Beam {
     pub fn common(&self, scratch: &mut Scratch) -> u16 {
         let Some(first) = self.readings.first() else { return NONE };
         self.mark(scratch);
-        let all = 0xff_u8 >> (READINGS - self.readings.len());
+        let all = 0xff_u8 >> (8 - self.readings.len());
         self.chain(first.node).find(|n| scratch.masks[usize::from(*n)] == all).unwrap_or(NONE)
     }
 
@@ -184,10 +187,15 @@ impl Beam {
     /// The messages up to `node`, oldest first, each with the share of the readings that have it, by probability.
     /// Those readings that do not have `node` are dropped, and so are these messages.
     pub fn decide(&mut self, scratch: &mut Scratch, node: u16, mut tell: impl FnMut(&Node, f32)) {
-        if self.readings.len() == 1 && self.nodes.len() == 1 && node == 0 {
-            // One reading, one message: the most frequent case.
-            self.readings[0].node = NONE;
-            return self.nodes.drain(..).for_each(|n| tell(&n, 1.0));
+        if let [reading] = &mut self.readings[..]
+            && reading.node == node
+        {
+            // One reading, all of it: the most frequent case.
+            reading.node = NONE;
+            scratch.path.clear();
+            scratch.path.extend(self.chain(node));
+            scratch.path.iter().rev().for_each(|n| tell(&self.nodes[usize::from(*n)], 1.0));
+            return self.nodes.clear();
         }
         self.mark(scratch);
         let weights: [f32; READINGS] = std::array::from_fn(|i| self.readings.get(i).map_or(0.0, |r| r.score.exp()));

@@ -152,9 +152,16 @@ impl Model {
         Habits { next: &self.next[next * KINDS..][..KINDS], react: &self.react[react * KINDS..][..KINDS] }
     }
 
-    /// Of a size of `kind`: entries of a list, bytes of another message.
+    /// Of the size of a `kind` of `len` bytes with `n` entries, when nothing more is known; 0 when it has no other.
     #[inline]
-    pub fn size(&self, kind: Kind, size: u32) -> f32 {
+    pub fn size(&self, kind: Kind, (len, n): (u32, u32)) -> f32 {
+        let size = match kind {
+            Kind::Inv | Kind::GetDataTx | Kind::GetDataBlock | Kind::NotFound | Kind::Addr => n,
+            Kind::Headers | Kind::GetHeaders | Kind::GetBlocks => n,
+            Kind::Version | Kind::Tx | Kind::Block | Kind::CmpctBlock => len,
+            Kind::GetBlockTxn | Kind::BlockTxn | Kind::AddrV2 => len,
+            _ => return 0.0,
+        };
         self.sizes[kind as usize][bin(size).min(BINS - 1)]
     }
 

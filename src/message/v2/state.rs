@@ -49,8 +49,8 @@ const FRESH_BTCD: Tick = SECOND;
 const REST_DENIED: f32 = -4.0;
 /// Log probability of asking for all blocks that were just offered.
 const ALL_OFFERED: f32 = -0.7;
-/// Share of compact blocks as long as the one before, and of those nearly so.
-const SAME: (f32, f32) = (0.5, 0.2);
+/// Compact blocks as long as the one before (log probability: a half), and the share of those nearly so.
+const SAME: (f32, f32) = (-std::f32::consts::LN_2, 0.2);
 /// Compact blocks nearly as long: the coinbase and a few short ids more or less, bytes.
 const NEARLY: u32 = 40;
 
@@ -112,8 +112,8 @@ pub struct End {
     blocks: u16,
     /// When they were last announced or asked for.
     blocks_at: Tick,
-    /// When it last asked for hashes of blocks (`getblocks`).
-    asked_blocks: Option<Tick>,
+    /// Until when hashes of blocks are expected by it (`getblocks`); 0: it did not ask.
+    blocks_until: Tick,
     /// Its slowest and its quickest answer.
     slowest: Tick,
     quickest: Tick,
@@ -140,7 +140,7 @@ impl End {
             batches: [(0, 0); BATCHES],
             blocks: 0,
             blocks_at: 0,
-            asked_blocks: None,
+            blocks_until: 0,
             slowest: 0,
             quickest: Tick::MAX,
             compact: 0,
@@ -203,7 +203,14 @@ impl End {
         self.debts[0].what != Owe::Nothing
     }
 
+    #[inline]
     fn expire(&mut self, now: Tick) -> f32 {
+        // Most owe nothing, or have just begun to.
+        let young = now.saturating_sub(self.debts[0].since) <= PATIENCE;
+        if young || !self.is_in_debt() { 0.0 } else { self.overdue(now) }
+    }
+
+    fn overdue(&mut self, now: Tick) -> f32 {
         let mut cost = 0.0;
         let slowest = self.slowest;
         while self.is_in_debt() {
@@ -231,7 +238,7 @@ impl End {
 fn alike(any: f32, before: u32, len: u32) -> f32 {
     match before.abs_diff(len) {
         _ if before == 0 => any,
-        0 => SAME.0.ln(),
+        0 => SAME.0,
         1..NEARLY => (any.exp() + SAME.1 / (2 * NEARLY) as f32).ln() - 0.7,
         _ => any - 1.2,
     }
@@ -342,7 +349,7 @@ impl State {
             Kind::Ping => peer.owe(Owe::Pong, 1, now),
             Kind::GetHeaders => peer.owe(Owe::Headers, 1, now),
             Kind::GetBlocks => {
-                me.asked_blocks = Some(now);
+                me.blocks_until = now + LATE;
                 if me.writer == Writer::Any {
                     me.writer = Writer::Btcd;
                 }
@@ -369,7 +376,7 @@ impl State {
                 me.announced = me.announced.saturating_add(n16);
                 me.batches.rotate_right(1);
                 me.batches[0] = (n16, now);
-                if peer.asked_blocks.take().is_some_and(|since| now.saturating_sub(since) <= LATE) {
+                if std::mem::take(&mut peer.blocks_until) >= now.max(1) {
                     me.offer(n16, now);
                 }
             }
@@ -395,7 +402,7 @@ impl State {
         for e in &mut self.ends {
             e.debts.iter_mut().for_each(|d| back(&mut d.since));
             e.batches.iter_mut().for_each(|b| back(&mut b.1));
-            e.asked_blocks.iter_mut().for_each(back);
+            back(&mut e.blocks_until);
             back(&mut e.blocks_at);
             back(&mut e.last);
         }
@@ -419,14 +426,22 @@ pub struct Situation<'a> {
 }
 
 impl Situation<'_> {
-    /// What [`Situation::score`] is at most, whatever the size.
+    /// What [`Situation::score`] is at most.
     #[inline]
-    pub fn most(&self, kind: Kind) -> f32 {
-        if kind == Kind::NotFound { 0.0 } else { self.habits.of(kind) }
+    pub fn most(&self, kind: Kind, size: f32) -> f32 {
+        let p = self.habits.of(kind);
+        match kind {
+            Kind::NotFound => p.max(REST_DENIED) + size,
+            Kind::GetDataTx => p + size.max(self.model.fit(self.context.writer, Fit::Exact)),
+            Kind::GetDataBlock => p + size.max(ALL_OFFERED),
+            Kind::Block | Kind::CmpctBlock => p + size.max(SAME.0),
+            _ => p + size,
+        }
     }
 
-    /// Log probability that the side now sends a `kind` of `len` bytes with `n` entries.
-    pub fn score(&self, kind: Kind, (len, n): (u32, u32)) -> f32 {
+    /// Log probability that the side now sends a `kind` of `len` bytes with `n` entries; `size` is that of such a size
+    /// alone ([`Model::size`]).
+    pub fn score(&self, kind: Kind, (len, n): (u32, u32), size: f32) -> f32 {
         let Self { state, model, side, now, context: c, habits } = *self;
         let me = &state.ends[side as usize];
         let peer = &state.ends[side.other() as usize];
@@ -447,20 +462,19 @@ impl Situation<'_> {
                     && now - me.batches[0].1.min(now) < SECOND
                     && me.batches[0].0 > 0 =>
             {
-                model.size(kind, n) + SO_SOON
+                size + SO_SOON
             }
-            Kind::Inv | Kind::Headers | Kind::GetHeaders | Kind::GetBlocks | Kind::Addr => model.size(kind, n),
             Kind::NotFound => {
                 // What is left of a request is denied at once.
                 let rest = me.debts[0].what == Owe::Tx && u32::from(me.debts[0].count) == n;
                 let denied = if rest { (REST_DENIED - p).max(0.0) } else { 0.0 };
                 let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
-                denied + model.size(kind, n) + if asked || unsure { 0.0 } else { TOO_MANY }
+                denied + size + if asked || unsure { 0.0 } else { TOO_MANY }
             }
             Kind::GetDataTx => match state.fit(side, n, now) {
                 Fit::Exact => model.fit(me.writer, Fit::Exact),
-                fit if unsure => model.fit(me.writer, fit).max(-2.0) + model.size(kind, n),
-                fit => model.fit(me.writer, fit) + model.size(kind, n),
+                fit if unsure => model.fit(me.writer, fit).max(-2.0) + size,
+                fit => model.fit(me.writer, fit) + size,
             },
             Kind::GetDataBlock => {
                 let offered =
@@ -472,22 +486,21 @@ impl Situation<'_> {
                     2..=IN_FLIGHT if unsure => RARELY_OFFERED,
                     _ => NOT_OFFERED,
                 };
-                model.size(kind, n).max(all) + strange
+                size.max(all) + strange
             }
             Kind::GetBlockTxn => {
                 // An index has 1 or 3 bytes, a short id 6: nobody asks for more than there are.
                 let indexes = len.saturating_sub(54).div_ceil(3);
                 let known = peer.compact == 0 || indexes <= peer.compact.saturating_sub(NO_IDS) / 6;
-                model.size(kind, len) + if unsure || (peer.offered_block && known) { 0.0 } else { NOT_OFFERED }
+                size + if unsure || (peer.offered_block && known) { 0.0 } else { NOT_OFFERED }
             }
             Kind::CmpctBlock => {
                 let again = me.previous == Kind::CmpctBlock && c.gap < 3;
                 let empty = len < EMPTY && me.compact.abs_diff(len) < NEARLY;
-                alike(model.size(kind, len), me.compact, len) + if again && !empty { SO_SOON } else { 0.0 }
+                alike(size, me.compact, len) + if again && !empty { SO_SOON } else { 0.0 }
             }
-            Kind::Block => alike(model.size(kind, len), me.block, len),
-            Kind::Version | Kind::Tx | Kind::BlockTxn | Kind::AddrV2 => model.size(kind, len),
-            _ => 0.0,
+            Kind::Block => alike(size, me.block, len),
+            _ => size,
         }
     }
 }

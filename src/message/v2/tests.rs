@@ -295,7 +295,8 @@ fn no_message_is_more_probable_than_at_most() {
             let at = state.situation(Model::learnt(), side, now);
             for len in 1..4000 {
                 size::candidates(len, |kind, n| {
-                    assert!(at.score(kind, (len, n)) <= at.most(kind), "{kind:?} of {len} bytes");
+                    let size = Model::learnt().size(kind, (len, n));
+                    assert!(at.score(kind, (len, n), size) <= at.most(kind, size), "{kind:?} of {len} bytes");
                 });
             }
         }

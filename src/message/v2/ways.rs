@@ -75,6 +75,8 @@ pub struct Tile {
 pub struct Way {
     /// Its log probability.
     pub score: f32,
+    /// How improbable the lengths of its messages are ([`noise`]).
+    noise: f32,
     /// Place of the reading.
     pub from: u8,
     /// Messages that end with the write: so many in [`Ways::tiles`]; none while one goes on.
@@ -99,8 +101,8 @@ pub struct Ways {
     /// The best of their scores.
     best: f32,
     tiles: Vec<Tile>,
-    /// What so many bytes may be.
-    list: (u32, Vec<(Kind, u32)>),
+    /// What so many bytes may be, each with its entries and how probable its size is.
+    list: (u32, Vec<(Kind, u32, f32)>),
     /// How improbable their number is.
     noise: f32,
     stack: Vec<Part>,
@@ -115,20 +117,25 @@ impl Ways {
     }
 
     fn push(&mut self, from: u8, score: f32, tiles: &[Tile]) {
+        let noise = match tiles {
+            // Nearly always: all the bytes are one message.
+            [tile] if tile.len == self.list.0 => self.noise,
+            _ => tiles.iter().map(|t| noise(t.len)).sum(),
+        };
         let Ok(place) = u16::try_from(self.tiles.len()) else { return };
-        self.tiles.extend_from_slice(tiles);
-        self.all.push(Way { score, from, count: tiles.len() as u8, tiles: place });
+        self.tiles.extend(tiles.iter().copied());
+        self.all.push(Way { score, noise, from, count: tiles.len() as u8, tiles: place });
         self.best = self.best.max(score);
     }
 
     /// Lists what `total` bytes may be.
-    fn list(&mut self, total: u32) {
+    fn list(&mut self, model: &Model, total: u32) {
         let (of, list) = &mut self.list;
         if *of != total {
             *of = total;
             self.noise = noise(total);
             list.clear();
-            size::candidates(total, |kind, entries| list.push((kind, entries)));
+            size::candidates(total, |kind, n| list.push((kind, n, model.size(kind, (total, n)))));
         }
     }
 
@@ -157,8 +164,8 @@ impl Ways {
 
 impl Way {
     /// How much more probable it is than random lengths, from a reading with the score `start`.
-    pub fn gain(&self, tiles: &[Tile], start: f32) -> f32 {
-        self.score - start + tiles.iter().map(|t| noise(t.len)).sum::<f32>()
+    pub fn gain(&self, start: f32) -> f32 {
+        self.score - start + self.noise
     }
 }
 
@@ -196,20 +203,20 @@ pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u
     let score = score + p;
     let at = state.situation(model, w.side, w.now);
     if end.stage == Stage::Key {
-        return preamble(ways, &at, (from, end.preamble, score), total);
+        return preamble(model, ways, &at, (from, end.preamble, score), total);
     }
-    ways.list(total);
+    ways.list(model, total);
     let noise = ways.noise;
     let unknown = score + if w.lost { LOST } else { UNKNOWN } - noise;
     let mut best = unknown;
     for i in 0..ways.list.1.len() {
-        let (kind, entries) = ways.list.1[i];
-        // Most are out of the question before their sizes are looked at.
+        let (kind, entries, size) = ways.list.1[i];
+        // Most are out of the question at first sight.
         let least = (ways.best.max(best) - BEHIND).max(unknown - 2.0);
-        if score + at.most(kind) <= least {
+        if score + at.most(kind, size) <= least {
             continue;
         }
-        let p = score + at.score(kind, (total, entries));
+        let p = score + at.score(kind, (total, entries), size);
         if p > least {
             best = best.max(p);
             ways.push(from, p, &[Tile { kind, len: total, entries }]);
@@ -231,7 +238,7 @@ pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u
 
 /// A write before the first message: key, garbage, terminator, version packet; or `version`, with or without the last
 /// two before it.
-fn preamble(ways: &mut Ways, at: &Situation<'_>, (from, before, score): (u8, u32, f32), total: u32) {
+fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, score): (u8, u32, f32), total: u32) {
     if before + total <= LONGEST_PREAMBLE {
         ways.push(from, score - 0.7 - noise(total), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
     }
@@ -239,7 +246,8 @@ fn preamble(ways: &mut Ways, at: &Situation<'_>, (from, before, score): (u8, u32
         let len = total.saturating_sub(ahead);
         let complete = before + ahead >= 100 && before >= 64 && before + ahead <= LONGEST_PREAMBLE;
         if complete && size::VERSION.contains(&len) {
-            let p = at.score(Kind::Version, (len, 1)) - 0.7;
+            let size = model.size(Kind::Version, (len, 1));
+            let p = at.score(Kind::Version, (len, 1), size) - 0.7;
             ways.push(from, score + p, &[Tile { kind: Kind::Version, len, entries: 1 }]);
         }
     }
@@ -263,16 +271,20 @@ fn several(
             break;
         }
         let count = usize::from(part.count);
-        let mut state = *before;
-        tell(&mut state, w, &part.tiles[..count]);
-        let at = state.situation(model, w.side, w.now);
+        let after = (count > 0).then(|| {
+            let mut state = *before;
+            tell(&mut state, w, &part.tiles[..count]);
+            state
+        });
+        let at = after.as_ref().unwrap_or(before).situation(model, w.side, w.now);
         let joined = part.score + JOINED;
         if count > 0 {
             size::candidates(part.rest, |kind, entries| {
-                if joined + at.most(kind) <= best - NOT_MUCH {
+                let size = model.size(kind, (part.rest, entries));
+                if joined + at.most(kind, size) <= best - NOT_MUCH {
                     return;
                 }
-                let p = joined + at.score(kind, (part.rest, entries));
+                let p = joined + at.score(kind, (part.rest, entries), size);
                 if p > best - NOT_MUCH {
                     best = best.max(p);
                     let mut tiles = part.tiles;
@@ -286,8 +298,12 @@ fn several(
         }
         let first = stack.len();
         for (len, entries, kinds) in FIXED.into_iter().filter(|f| f.0 + 21 <= part.rest) {
-            for kind in kinds.iter().filter(|k| joined + at.most(**k) > best) {
-                let p = joined + at.score(*kind, (len, entries));
+            for kind in kinds {
+                let size = model.size(*kind, (len, entries));
+                if joined + at.most(*kind, size) <= best {
+                    continue;
+                }
+                let p = joined + at.score(*kind, (len, entries), size);
                 if p > best {
                     let mut next = Part { score: p, rest: part.rest - len, count: part.count + 1, ..part };
                     next.tiles[count] = Tile { kind: *kind, len, entries };
