@@ -156,10 +156,21 @@ impl Model {
     #[inline]
     pub fn size(&self, kind: Kind, (len, n): (u32, u32)) -> f32 {
         let size = match kind {
-            Kind::Inv | Kind::GetDataTx | Kind::GetDataBlock | Kind::NotFound | Kind::Addr => n,
-            Kind::Headers | Kind::GetHeaders | Kind::GetBlocks => n,
-            Kind::Version | Kind::Tx | Kind::Block | Kind::CmpctBlock => len,
-            Kind::GetBlockTxn | Kind::BlockTxn | Kind::AddrV2 => len,
+            Kind::Inv
+            | Kind::GetDataTx
+            | Kind::GetDataBlock
+            | Kind::NotFound
+            | Kind::Addr
+            | Kind::Headers
+            | Kind::GetHeaders
+            | Kind::GetBlocks => n,
+            Kind::Version
+            | Kind::Tx
+            | Kind::Block
+            | Kind::CmpctBlock
+            | Kind::GetBlockTxn
+            | Kind::BlockTxn
+            | Kind::AddrV2 => len,
             _ => return 0.0,
         };
         self.sizes[kind as usize][bin(size).min(BINS - 1)]
