@@ -15,7 +15,7 @@ use crate::flow::{PacketIndex, Side};
 use crate::time::Timestamp;
 
 /// Readings kept.
-pub const READINGS: usize = 6;
+pub const READINGS: usize = 8;
 /// A second that passes makes the others so much less probable than the best: what is not confirmed by then was wrong.
 const FADING: f32 = 1.0;
 /// Messages that wait for a decision, over all readings; what is older is decided when there are more.
