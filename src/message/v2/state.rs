@@ -203,14 +203,7 @@ impl End {
         self.debts[0].what != Owe::Nothing
     }
 
-    #[inline]
     fn expire(&mut self, now: Tick) -> f32 {
-        // Most owe nothing, or have just begun to.
-        let young = now.saturating_sub(self.debts[0].since) <= PATIENCE;
-        if young || !self.is_in_debt() { 0.0 } else { self.overdue(now) }
-    }
-
-    fn overdue(&mut self, now: Tick) -> f32 {
         let mut cost = 0.0;
         let slowest = self.slowest;
         while self.is_in_debt() {
@@ -433,8 +426,7 @@ impl Situation<'_> {
         match kind {
             Kind::NotFound => p.max(REST_DENIED) + size,
             Kind::GetDataTx => p + size.max(self.model.fit(self.context.writer, Fit::Exact)),
-            Kind::GetDataBlock => p + size.max(ALL_OFFERED),
-            Kind::Block | Kind::CmpctBlock => p + size.max(SAME.0),
+            Kind::GetDataBlock | Kind::Block | Kind::CmpctBlock => p + size.max(SAME.0.max(ALL_OFFERED)),
             _ => p + size,
         }
     }
