@@ -25,7 +25,7 @@ NULL means not known. The tables _series and _schema say what every column means
 pub(super) fn register(conn: &Connection, now: Arc<AtomicI64>) -> Result<()> {
     // Deterministic within a statement, so that SQLite computes `now() - 1h` once and not per row.
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
-    super::rollup::register(conn)?;
+    super::percentile::register(conn)?;
     conn.create_scalar_function("now", 0, flags, move |_| Ok(now.load(Ordering::Relaxed)))?;
     conn.create_scalar_function("time_bucket", 2, flags, |c| {
         let width: Option<i64> = integer(c, 0, "time_bucket(width, time): the width is a duration such as 1m")?;

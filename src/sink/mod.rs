@@ -15,6 +15,7 @@ pub mod escape;
 pub mod functions;
 pub mod influx;
 mod lock;
+mod percentile;
 pub mod prometheus;
 pub mod query;
 pub mod queue;
@@ -27,6 +28,7 @@ pub mod steady;
 pub mod store;
 mod suggest;
 pub mod summary;
+mod sums;
 pub mod table;
 
 pub use config::SinkConfig;

@@ -3,63 +3,41 @@
 //! The writer fills them when a minute or an hour is over, in the transaction that stores its last interval, and
 //! again when a point comes late; a bucket is always made from all of its points, so that a second replay changes
 //! nothing. `time` is the start of the bucket, `points` their number. What stands for a column depends on
-//! what it is (`Figure`); tags are kept.
+//! what it is (`Kept`); tags are kept.
+//!
+//! An hour can have millions of points, and the writer must not stand still for seconds: the sums of the hour at hand
+//! are carried along from minute to minute, and at its end only the last minutes have to be read.
 
 use super::prometheus::catalogue::{How, how};
 use super::schema::quote;
+use super::sums::{Kept, Sums};
 use crate::series::{Column, Series, Type};
 use crate::time::{SECOND, Timestamp};
-use rusqlite::functions::{Aggregate, Context, FunctionFlags};
-use rusqlite::{Connection, OptionalExtension as _, Result};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params_from_iter};
 
 /// The buckets: end of the table's name, length in ns.
 pub const BUCKETS: [(&str, i64); 2] = [("1m", 60 * SECOND), ("1h", 3600 * SECOND)];
 
-/// Percentiles kept of the figures of events.
-const PERCENTILES: [u32; 11] = [5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95];
+/// Points of an hour are summed up when they are this old, ns: few come later.
+const LATE: i64 = 120 * SECOND;
 
-/// Columns of events whose percentiles are kept: those that people ask for, since each costs a sort of the bucket.
+/// Columns of events whose percentiles are kept: those that people ask for, since their values have to be kept until the
+/// bucket is over.
 const RANKED: [&str; 6] = ["tx_size", "tx_fee", "fee_rate", "process_time", "relay_time", "announce_to_data"];
 
-/// Values that a percentile is made of at most; of more, every second one and so on.
-const VALUES: usize = 1 << 17;
-
-/// A column of a roll-up: name, declared type, SQL over the points of the bucket.
-type Figure = (String, &'static str, String);
-
-/// What a roll-up holds of column `c`.
-fn figures(series: usize, c: &Column) -> Vec<Figure> {
-    let (name, q) = (c.name, quote(c.name));
-    let one = |suffix: &str, kind, sql: &str| (format!("{name}{suffix}"), kind, sql.replace("{}", &q));
-    let number = match c.kind_of_value {
-        Type::Integer => "INTEGER",
-        Type::Float => "REAL",
-        // How many are true.
-        Type::Boolean => return vec![one("", "INTEGER", "sum({})")],
-        Type::Text => return Vec::new(),
-    };
-    match how(series, c) {
-        How::Cumulative => vec![one("", number, "max({})")],
-        How::Sum | How::Command => vec![one("", number, "sum({})")],
-        How::Gauge => {
-            vec![one("", "REAL", "avg({})"), one("_min", number, "min({})"), one("_max", number, "max({})")]
-        }
+/// What the roll-ups keep of column `c`.
+fn kept(series: usize, c: &Column) -> Option<Kept> {
+    if c.tag || c.kind_of_value == Type::Text {
+        return None;
+    }
+    match (how(series, c), c.kind_of_value) {
+        (_, Type::Boolean) | (How::Sum | How::Command, _) => Some(Kept::Sum),
+        (How::Cumulative, _) => Some(Kept::Largest),
+        (How::Gauge, _) => Some(Kept::Level),
         // Places, versions, bits and the like have no mean.
-        How::Event if ["", "index", "number", "code"].contains(&c.unit) && c.kind_of_value == Type::Integer => {
-            Vec::new()
-        }
-        How::Event => {
-            let mut all = vec![
-                one("", "REAL", "avg({})"),
-                one("_sum", number, "sum({})"),
-                one("_min", number, "min({})"),
-                one("_max", number, "max({})"),
-            ];
-            if RANKED.contains(&name) {
-                all.extend(PERCENTILES.map(|p| one(&format!("_p{p}"), "REAL", &format!("percentile({{}}, {p})"))));
-            }
-            all
-        }
+        (How::Event, Type::Integer) if ["", "index", "number", "code"].contains(&c.unit) => None,
+        (How::Event, _) => Some(if RANKED.contains(&c.name) { Kept::Ranks } else { Kept::Amounts }),
     }
 }
 
@@ -67,10 +45,31 @@ fn figures(series: usize, c: &Column) -> Vec<Figure> {
 #[derive(Debug)]
 struct Table {
     series: &'static str,
-    figures: Vec<Figure>,
+    /// Columns of which something is kept, and what.
+    columns: Vec<&'static Column>,
+    kept: Vec<Kept>,
     tags: Vec<&'static str>,
     /// Oldest time since the last roll-up that has a new point, by bucket.
     dirty: [Option<i64>; BUCKETS.len()],
+    /// The same before the last [`Rollups::roll`].
+    before: [Option<i64>; BUCKETS.len()],
+    /// The hour at hand, as far as it is summed up.
+    hour: Option<Hour>,
+}
+
+/// An hour that is not over.
+#[derive(Debug)]
+struct Hour {
+    start: i64,
+    /// Points before this are in the sums …
+    until: i64,
+    /// … unless there was one too late: then all are summed up when the hour is over.
+    sums: Option<Sums>,
+}
+
+/// The older of two times.
+fn oldest(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    a.into_iter().chain(b).min()
 }
 
 /// The roll-ups of a store.
@@ -84,14 +83,17 @@ pub struct Rollups {
 impl Rollups {
     /// Makes or extends the tables, and finds what an earlier run left unfinished; to be called inside a transaction.
     pub fn open(conn: &Connection, series: &'static [Series]) -> Result<Self> {
-        register(conn)?;
         let mut tables = Vec::new();
         for (i, s) in series.iter().enumerate() {
+            let (columns, kept) = s.columns.iter().filter_map(|c| Some((c, kept(i, c)?))).unzip();
             let mut table = Table {
                 series: s.name,
-                figures: s.columns.iter().filter(|c| !c.tag).flat_map(|c| figures(i, c)).collect(),
+                columns,
+                kept,
                 tags: s.columns.iter().filter(|c| c.tag).map(|c| c.name).collect(),
                 dirty: [None; BUCKETS.len()],
+                before: [None; BUCKETS.len()],
+                hour: None,
             };
             for (bucket, (suffix, _)) in BUCKETS.iter().enumerate() {
                 table.prepare(conn, suffix)?;
@@ -115,7 +117,10 @@ impl Rollups {
         self.newest = self.newest.max(time);
         if let Some(table) = self.tables.get_mut(series) {
             for dirty in &mut table.dirty {
-                *dirty = Some(dirty.map_or(time, |d| d.min(time)));
+                *dirty = oldest(*dirty, Some(time));
+            }
+            if let Some(hour) = table.hour.as_mut().filter(|h| (h.start..h.until).contains(&time)) {
+                hour.sums = None;
             }
         }
     }
@@ -125,19 +130,36 @@ impl Rollups {
         Timestamp::from_nanos(self.newest)
     }
 
+    /// What was made since the last commit is not in the store: it will be made anew.
+    pub fn undo(&mut self) {
+        for table in &mut self.tables {
+            for (dirty, before) in table.dirty.iter_mut().zip(table.before) {
+                *dirty = oldest(*dirty, before);
+            }
+            table.hour = None;
+        }
+    }
+
     /// Makes the buckets that are over; with `all` also those that are not. Inside the transaction of the points.
     pub fn roll(&mut self, conn: &Connection, all: bool) -> Result<()> {
+        let newest = Timestamp::from_nanos(self.newest);
         for table in &mut self.tables {
-            for (bucket, (suffix, length)) in BUCKETS.iter().enumerate() {
+            table.before = table.dirty;
+            let mut minute = false;
+            for (bucket, (_, length)) in BUCKETS.iter().enumerate() {
                 let Some(from) = table.dirty[bucket] else { continue };
                 let from = Timestamp::from_nanos(from).floor(*length).nanos();
-                let open = Timestamp::from_nanos(self.newest).floor(*length).nanos();
+                let open = newest.floor(*length).nanos();
                 let to = if all { i64::MAX } else { open };
                 if from < to {
-                    table.fill(conn, suffix, *length, from, to)?;
+                    table.fill(conn, bucket, from, to)?;
                     // Points of the open bucket wait for its end.
                     table.dirty[bucket] = (!all).then_some(open);
+                    minute |= bucket == 0 && !all;
                 }
+            }
+            if minute {
+                table.advance(conn, newest)?;
             }
         }
         Ok(())
@@ -154,6 +176,18 @@ impl Table {
         format!("{}_{suffix}", self.series)
     }
 
+    /// The columns of figures: name, and declared type.
+    fn figures(&self) -> Vec<(String, &'static str)> {
+        let of = |(c, kept): (&&Column, &Kept)| {
+            let whole = if c.kind_of_value == Type::Float { "REAL" } else { "INTEGER" };
+            let name = c.name;
+            kept.figures()
+                .into_iter()
+                .map(move |(end, real)| (format!("{name}{end}"), if real { "REAL" } else { whole }))
+        };
+        self.columns.iter().zip(&self.kept).flat_map(of).collect()
+    }
+
     fn keys(&self) -> Vec<String> {
         ["sensor", "node"].iter().chain(&self.tags).map(|t| quote(t)).collect()
     }
@@ -164,7 +198,7 @@ impl Table {
         let mut wanted: Vec<String> = ["time", "sensor", "node"].map(str::to_owned).to_vec();
         wanted.extend(self.tags.iter().map(ToString::to_string));
         wanted.push("points".to_owned());
-        wanted.extend(self.figures.iter().map(|f| f.0.clone()));
+        wanted.extend(self.figures().into_iter().map(|f| f.0));
         let mut statement = conn.prepare("SELECT name FROM pragma_table_info(?1)")?;
         let found: Vec<String> = statement.query_map([&name], |r| r.get(0))?.collect::<Result<_>>()?;
         if found == wanted {
@@ -175,7 +209,7 @@ impl Table {
             conn.execute_batch(&format!("ALTER TABLE {} RENAME TO {old}", quote(&name)))?;
         }
         let tags = joined(self.tags.iter().map(|t| format!("{} TEXT NOT NULL DEFAULT ''", quote(t))));
-        let figures = joined(self.figures.iter().map(|(n, kind, _)| format!("{} {kind}", quote(n))));
+        let figures = joined(self.figures().iter().map(|(n, kind)| format!("{} {kind}", quote(n))));
         conn.execute_batch(&format!(
             "CREATE TABLE {} (time INTEGER NOT NULL, sensor TEXT NOT NULL, node TEXT NOT NULL{tags}, points INTEGER NOT NULL{figures}, PRIMARY KEY (time, {})) STRICT, WITHOUT ROWID",
             quote(&name),
@@ -192,18 +226,82 @@ impl Table {
         Ok(())
     }
 
-    fn fill(&self, conn: &Connection, suffix: &str, length: i64, from: i64, to: i64) -> Result<()> {
-        let keys = self.keys().join(", ");
-        let names = joined(self.figures.iter().map(|f| quote(&f.0)));
-        let values = joined(self.figures.iter().map(|f| f.2.clone()));
-        // The remainder is negative before 1970.
-        let start = format!("time - ((time % {length}) + {length}) % {length}");
+    /// Makes the buckets from `from`, the start of one, up to `to`.
+    fn fill(&mut self, conn: &Connection, bucket: usize, from: i64, to: i64) -> Result<()> {
+        let (suffix, length) = BUCKETS[bucket];
+        let keys = self.keys();
+        let all = keys.len() + 2 + self.figures().len();
         let sql = format!(
-            "INSERT OR REPLACE INTO {} (time, {keys}, points{names}) SELECT {start}, {keys}, count(*){values} FROM {} WHERE time >= ?1 AND time < ?2 GROUP BY 1, {keys}",
+            "INSERT OR REPLACE INTO {} (time, {}, points{}) VALUES (?{})",
             quote(&self.name(suffix)),
-            quote(self.series)
+            keys.join(", "),
+            joined(self.figures().iter().map(|f| quote(&f.0))),
+            ", ?".repeat(all - 1)
         );
-        conn.prepare_cached(&sql)?.execute([from, to])?;
+        let mut insert = conn.prepare_cached(&sql)?;
+        let mut store = |start: i64, sums: &mut Sums| -> Result<()> {
+            for row in sums.rows(&self.kept) {
+                insert.execute(params_from_iter(std::iter::once(Value::Integer(start)).chain(row)))?;
+            }
+            Ok(())
+        };
+        let known = self.hour.take_if(|h| bucket == 1 && h.start < to);
+        let (mut sums, rest) = match known.filter(|h| h.start == from) {
+            Some(Hour { until, sums: Some(sums), .. }) => (sums, until),
+            _ => (Sums::default(), from),
+        };
+        let mut start = from;
+        self.scan(conn, rest, to, |time, row| {
+            let of = Timestamp::from_nanos(time).floor(length).nanos();
+            if of != start {
+                store(std::mem::replace(&mut start, of), &mut sums)?;
+            }
+            sums.take(row, keys.len(), &self.kept)
+        })?;
+        store(start, &mut sums)
+    }
+
+    /// Sums up the hour at hand, but for its last minutes.
+    fn advance(&mut self, conn: &Connection, newest: Timestamp) -> Result<()> {
+        let start = newest.floor(BUCKETS[1].1).nanos();
+        let to = newest.floor(BUCKETS[0].1).plus(-LATE).nanos();
+        if to <= start {
+            return Ok(());
+        }
+        let known = self.hour.take().filter(|h| h.start == start);
+        let mut hour = known.unwrap_or_else(|| Hour { start, until: start, sums: Some(Sums::default()) });
+        if let Some(sums) = hour.sums.as_mut().filter(|_| hour.until < to) {
+            let keys = self.keys().len();
+            self.scan(conn, hour.until, to, |_, row| sums.take(row, keys, &self.kept))?;
+            hour.until = to;
+        }
+        self.hour = Some(hour);
+        Ok(())
+    }
+
+    /// Reads points of a span, in the order in which they lie.
+    fn points(&self) -> String {
+        let keys = self.keys().join(", ");
+        format!(
+            "SELECT time, {keys}{} FROM {} WHERE time >= ?1 AND time < ?2 ORDER BY time, {keys}",
+            joined(self.columns.iter().map(|c| quote(c.name))),
+            quote(self.series)
+        )
+    }
+
+    /// Hands the points from `from` up to `to` to `each`, in the order of their keys.
+    fn scan(
+        &self,
+        conn: &Connection,
+        from: i64,
+        to: i64,
+        mut each: impl FnMut(i64, &Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = conn.prepare_cached(&self.points())?;
+        let mut rows = statement.query([from, to])?;
+        while let Some(row) = rows.next()? {
+            each(row.get(0)?, row)?;
+        }
         Ok(())
     }
 }
@@ -231,54 +329,6 @@ impl Retention {
         let name = |i: usize| format!("{series}_{}", BUCKETS[i].0);
         [(series.to_owned(), self.raw), (name(0), self.minutes), (name(1), self.hours)]
     }
-}
-
-/// `percentile(value, p)`: nearest rank, as InfluxQL has it: the smallest value that p % of the values do not exceed.
-struct Percentile;
-
-/// Values so far, every how many-th is taken, how many came, and p.
-struct Values {
-    taken: Vec<f64>,
-    every: u64,
-    seen: u64,
-    p: f64,
-}
-
-impl Aggregate<Values, Option<f64>> for Percentile {
-    fn init(&self, _: &mut Context<'_>) -> Result<Values> {
-        Ok(Values { taken: Vec::new(), every: 1, seen: 0, p: 0.0 })
-    }
-
-    fn step(&self, c: &mut Context<'_>, v: &mut Values) -> Result<()> {
-        v.p = c.get::<Option<f64>>(1)?.unwrap_or(0.0);
-        let Some(x) = c.get::<Option<f64>>(0)? else { return Ok(()) };
-        if v.seen.is_multiple_of(v.every) {
-            v.taken.push(x);
-            if v.taken.len() >= VALUES {
-                let mut odd = false;
-                v.taken.retain(|_| {
-                    odd = !odd;
-                    odd
-                });
-                v.every *= 2;
-            }
-        }
-        v.seen += 1;
-        Ok(())
-    }
-
-    fn finalize(&self, _: &mut Context<'_>, values: Option<Values>) -> Result<Option<f64>> {
-        let Some(mut v) = values.filter(|v| !v.taken.is_empty()) else { return Ok(None) };
-        v.taken.sort_unstable_by(f64::total_cmp);
-        let rank = (v.p / 100.0 * v.taken.len() as f64).ceil().clamp(1.0, v.taken.len() as f64);
-        Ok(Some(v.taken[rank as usize - 1]))
-    }
-}
-
-/// Registers `percentile`.
-pub(super) fn register(conn: &Connection) -> Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
-    conn.create_aggregate_function("percentile", 2, flags, Percentile)
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use super::super::percentile::PERCENTILES;
 use super::super::store::Store;
 use super::*;
 use crate::series::{Point, SERIES, Value, id};
@@ -86,6 +87,45 @@ fn minutes_and_hours_say_what_the_points_say() {
 }
 
 #[test]
+fn all_percentiles_of_a_column_are_those_that_a_query_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let mut store = Store::open(&path, "s", SERIES).unwrap();
+    // Of so many not all are taken; and of two minutes one has no rates.
+    for i in 0..300_000_i64 {
+        let rate = if i < 290_000 { Value::Float((i * 7919 % 300_007) as f64 / 7.0) } else { Value::Absent };
+        let set = [
+            ("txid", Value::Text(i.to_string().into())),
+            ("tx_fee", Value::Integer(i * 104_729 % 299_993)),
+            ("fee_rate", rate),
+        ];
+        store.write(&[point(id::TX_FEES, if i < 290_000 { i / 5000 } else { 60 }, &set)]).unwrap();
+    }
+    store.close().unwrap();
+    let conn = Connection::open(&path).unwrap();
+    super::super::percentile::register(&conn).unwrap();
+    let mut different = std::collections::BTreeSet::new();
+    for p in PERCENTILES {
+        for column in ["tx_fee", "fee_rate"] {
+            let sql = format!(
+                "SELECT m.time, m.{column}_p{p}, (SELECT percentile({column}, {p}) FROM tx_fees f WHERE f.time >= m.time AND f.time < m.time + 60000000000) FROM tx_fees_1m m ORDER BY 1"
+            );
+            let mut statement = conn.prepare(&sql).unwrap();
+            let mut rows = statement.query([]).unwrap();
+            for minute in [0, 60] {
+                let row = rows.next().unwrap().unwrap();
+                let (rolled, asked): (Option<f64>, Option<f64>) = (row.get(1).unwrap(), row.get(2).unwrap());
+                assert_eq!(row.get::<_, i64>(0).unwrap(), minute * SECOND);
+                assert_eq!(rolled, asked, "{column} {p} %");
+                assert_eq!(rolled.is_some(), column == "tx_fee" || minute == 0);
+                different.extend(rolled.map(|x| x as i64));
+            }
+        }
+    }
+    assert!(different.len() >= 2 * PERCENTILES.len(), "{different:?}");
+}
+
+#[test]
 fn in_pieces_late_or_twice_it_is_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let dump = |name: &str| {
@@ -109,10 +149,50 @@ fn in_pieces_late_or_twice_it_is_the_same() {
     run("pieces", &[(0, 30), (30, 2), (32, 33)]);
     run("late", &[(40, 25), (0, 40)]);
     run("twice", &[(0, 65), (0, 65)]);
-    for other in ["pieces", "late", "twice"] {
+    // Late while the hour is open, and when it is over.
+    let mut store = Store::open(&dir.path().join("open"), "s", SERIES).unwrap();
+    for (from, n) in [(0, 20), (21, 29), (20, 1), (50, 9), (60, 4), (59, 1), (64, 1)] {
+        minutes(&mut store, from, n);
+    }
+    store.close().unwrap();
+    for other in ["pieces", "late", "twice", "open"] {
         assert!(dump("whole") == dump(other), "{other}");
     }
     assert_eq!(dump("whole")[0].len(), 65);
+}
+
+#[test]
+fn the_hour_at_hand_is_carried_along_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let mut store = Store::open(&path, "s", SERIES).unwrap();
+    minutes(&mut store, 0, 64);
+    store.close().unwrap();
+    let conn = Connection::open(&path).unwrap();
+    let mut rollups = Rollups::open(&conn, SERIES).unwrap();
+    let mut carried = |minute: i64| {
+        rollups.touch(id::TX, Timestamp::from_nanos(minute * 60 * SECOND));
+        rollups.roll(&conn, false).unwrap();
+        let hour = rollups.tables[id::TX].hour.as_ref()?;
+        assert!(hour.sums.is_some());
+        Some((hour.start / (60 * SECOND), hour.until / (60 * SECOND)))
+    };
+    let all = [1, 2, 3, 59, 60, 61, 62, 63].map(&mut carried);
+    assert_eq!(all, [None, None, Some((0, 1)), Some((0, 57)), None, None, None, Some((60, 61))]);
+}
+
+#[test]
+fn nothing_is_sorted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    Store::open(&path, "s", SERIES).unwrap().close().unwrap();
+    let conn = Connection::open(&path).unwrap();
+    for table in Rollups::open(&conn, SERIES).unwrap().tables {
+        let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {}", table.points())).unwrap();
+        let steps: Vec<String> = plan.query_map([0, 1], |r| r.get("detail")).unwrap().collect::<Result<_>>().unwrap();
+        let [step] = &steps[..] else { panic!("{}: {steps:?}", table.series) };
+        assert!(step.contains("USING PRIMARY KEY (time>? AND time<?)"), "{}: {step}", table.series);
+    }
 }
 
 #[test]

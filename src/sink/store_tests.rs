@@ -287,6 +287,27 @@ fn a_full_disk_keeps_what_was_committed() {
 }
 
 #[test]
+fn a_roll_up_that_was_not_committed_is_made_anew() {
+    let (_dir, path) = folder();
+    let mut store = open(&path);
+    let second = |t: i64| output(t * 1_000_000_000, "a", t);
+    store.write(&[second(10)]).unwrap();
+    store.commit().unwrap();
+    // The minutes are made before the hours.
+    let fail = "CREATE TEMP TRIGGER fail BEFORE INSERT ON tx_outputs_1h BEGIN SELECT RAISE(FAIL, 'no'); END";
+    store.conn.execute_batch(fail).unwrap();
+    store.write(&[second(3601)]).unwrap();
+    store.commit().unwrap_err();
+    store.conn.execute_batch("DROP TRIGGER fail").unwrap();
+    store.write(&[second(3700)]).unwrap();
+    store.commit().unwrap();
+    store.close().unwrap();
+    let times = |table: &str| select(&path, &format!("SELECT time / 1000000000, points FROM {table} ORDER BY 1"));
+    assert_eq!(times("tx_outputs_1m"), "Integer(0)|Integer(1)\nInteger(3660)|Integer(1)\n");
+    assert_eq!(times("tx_outputs_1h"), "Integer(0)|Integer(1)\nInteger(3600)|Integer(1)\n");
+}
+
+#[test]
 fn old_rows_are_deleted_and_their_pages_given_back() {
     let (_dir, path) = folder();
     let mut store = open(&path);

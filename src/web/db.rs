@@ -8,6 +8,7 @@ use crate::time::Timestamp;
 use serde_json::Value;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,8 +21,8 @@ const FOREIGN: usize = 2;
 const WAITING: usize = 64;
 /// Longest run of a statement.
 pub const TIME: Duration = Duration::from_secs(5);
-/// Longest wait for a thread.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for a thread: some that run as long as they may are over before.
+const PATIENCE: Duration = Duration::from_secs(12);
 /// Memory that the process may grow by during a statement, bytes: sorting and joining are done in memory.
 const MEMORY: u64 = 256 << 20;
 /// Looks at the clock between two looks at the memory.
@@ -100,16 +101,27 @@ pub struct Reader {
     store: StoreReader,
     until: Instant,
     memory: u64,
+    /// Nobody waits for the answer any more.
+    left: Arc<AtomicBool>,
+}
+
+/// Says that whoever asked has left, when the future of the answer is dropped.
+struct Waits(Arc<AtomicBool>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Reader {
-    /// A reader of the store at `path`, with its limits from now on.
+    /// A reader of the store at `path`, with its limits from now on, and until `left` is set.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn open(path: &Path, now: Timestamp) -> Result<Self, ApiError> {
+    pub(super) fn open(path: &Path, now: Timestamp, left: Arc<AtomicBool>) -> Result<Self, ApiError> {
         let store = StoreReader::open_bounded(path, now)?;
-        Ok(Self { store, until: Instant::now() + TIME, memory: resident() })
+        Ok(Self { store, until: Instant::now() + TIME, memory: resident(), left })
     }
 
     /// Runs one statement, of `rows` rows at most.
@@ -118,11 +130,13 @@ impl Reader {
     /// What is wrong with it, or that it took too long.
     pub fn run(&mut self, sql: &str, rows: u64) -> Result<(Rows, Summary), ApiError> {
         let mut out = Rows::default();
-        let (until, memory) = (self.until, self.memory);
+        let (until, memory, left) = (self.until, self.memory, Arc::clone(&self.left));
         let mut looks = 0;
         let stop = move || {
             looks += 1;
-            Instant::now() >= until || (looks % RARELY == 0 && resident() > memory.saturating_add(MEMORY))
+            Instant::now() >= until
+                || left.load(Ordering::Relaxed)
+                || (looks % RARELY == 0 && resident() > memory.saturating_add(MEMORY))
         };
         let limits = Limits { rows: Some(rows), stop: Some(Box::new(stop)) };
         let mut summary = self.store.run(sql, limits, &mut out)?;
@@ -149,7 +163,7 @@ impl Db {
         }
     }
 
-    /// Does `work` on a thread of its own; `now` is what `now()` gives.
+    /// Does `work` on a thread of its own; `now` is what `now()` gives. Who leaves takes his statement along.
     ///
     /// # Errors
     /// There is no store, it cannot be read, too many wait, or what `work` says.
@@ -168,9 +182,11 @@ impl Db {
         } else {
             None
         };
+        let left = Arc::new(AtomicBool::new(false));
+        let _here = Waits(Arc::clone(&left));
         let done = tokio::task::spawn_blocking(move || {
             let _held = (waits, turn);
-            work(&mut Reader::open(&path, now)?)
+            work(&mut Reader::open(&path, now, left)?)
         });
         done.await.unwrap_or_else(|_| Err(busy()))
     }
@@ -229,4 +245,33 @@ pub fn oldest(spans: &[Option<i64>; 3]) -> Option<i64> {
     let first = spans.iter().flatten().min().copied()?;
     let held = |t: &&i64| t.saturating_sub(first) < BUCKETS[1].1;
     spans.iter().flatten().find(held).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::SERIES;
+    use crate::sink::store::Store;
+    use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn who_leaves_takes_his_statement_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.db");
+        Store::open(&path, "s", SERIES).unwrap().close().unwrap();
+        let db = Db::new(Some(path), 1);
+        let (begins, begun) = mpsc::channel();
+        let (ends, ended) = mpsc::channel();
+        let work = move |reader: &mut Reader| {
+            reader.until += Duration::from_hours(1);
+            begins.send(()).unwrap();
+            let endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
+            ends.send(reader.run(endless, 1).map(|_| ()).map_err(|e| e.code)).unwrap();
+            Ok(())
+        };
+        let asked = db.read(Whose::Foreign, Timestamp::default(), work);
+        assert!(tokio::time::timeout(Duration::from_millis(200), asked).await.is_err(), "an endless statement ended");
+        begun.recv_timeout(Duration::from_mins(1)).unwrap();
+        assert_eq!(ended.recv_timeout(Duration::from_mins(1)).unwrap(), Err("time_limit"));
+    }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::series::{Point, Value as Figure, id};
 use crate::sink::Store;
 use std::path::Path;
+use std::sync::Arc;
 
 const START: i64 = 1_795_392_000 * SECOND;
 const EVERY: i64 = 10 * SECOND;
@@ -46,7 +47,7 @@ fn rollups_tell_what_points_tell() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     store(&path);
-    let mut reader = Reader::open(&path, Timestamp::default()).unwrap();
+    let mut reader = Reader::open(&path, Timestamp::default(), Arc::default()).unwrap();
     let aggs = [Agg::Sum, Agg::Mean, Agg::Level, Agg::Max, Agg::Min, Agg::Count, Agg::Rate];
     let mut compared = 0;
     for series in [id::BANDWIDTH, id::VISIBILITY, id::MSG_RECV, id::MEMPOOL, id::TX] {
@@ -117,7 +118,7 @@ fn a_counter_that_fell_began_anew() {
         begin: START + EVERY,
     };
     let rates = |asked: &Asked<'_>| {
-        let mut reader = Reader::open(&path, Timestamp::default()).unwrap();
+        let mut reader = Reader::open(&path, Timestamp::default(), Arc::default()).unwrap();
         let all = values(&mut reader, asked, Template::Rate("\"bytes_recv\"".to_owned()));
         all.into_iter().map(|v| v.2).collect::<Vec<_>>()
     };

@@ -123,6 +123,7 @@ fn statements_only_read_and_end() {
     let path = format!("/api/v1/query?sql={}", encode(endless));
     let running: Vec<_> = (0..8).map(|_| sensor.send("GET", &path, &[], "")).collect();
     assert_eq!(sensor.get("/api/v1/series/bandwidth").status, 200);
+    // Who leaves takes his statement along: the next need not wait until all have run as long as they may.
     drop(running);
     // A POST takes JSON only: a form of another site cannot send it.
     let body = "{\"sql\":\"SELECT 1\"}";

@@ -89,11 +89,11 @@ export function Messages() {
       <form class="filters" onSubmit={(e) => e.preventDefault()}>
         <label>
           <span>Commands</span>
-          <input type="search" name="command" value={command} placeholder="inv, tx, block" onChange={(e) => change({ command: e.currentTarget.value }, true)} />
+          <Typed name="command" value={command} placeholder="inv, tx, block" done={(command) => change({ command }, true)} />
         </label>
         <label>
           <span>Peer</span>
-          <input type="search" name="peer" value={peer} placeholder="address, or address:port" onChange={(e) => change({ peer: e.currentTarget.value }, true)} />
+          <Typed name="peer" value={peer} placeholder="address, or address:port" done={(peer) => change({ peer }, true)} />
         </label>
         <label>
           <span>Way</span>
@@ -169,6 +169,13 @@ export function Messages() {
       </div>
     </>
   );
+}
+
+/** A text that counts when it is done: until then it is the typist's, however often the page is drawn anew. */
+function Typed({ name, value, placeholder, done }: { name: string; value: string; placeholder: string; done: (text: string) => void }) {
+  const [text, type] = useState(value);
+  useEffect(() => type(value), [value]);
+  return <input type="search" name={name} value={text} placeholder={placeholder} onInput={(e) => type(e.currentTarget.value)} onChange={(e) => done(e.currentTarget.value)} />;
 }
 
 const DULL = new Set(['checksum', 'checksum_valid', 'command', 'connection', 'direction', 'first_byte_time', 'network', 'node', 'packet', 'payload_bytes', 'peer', 'stream_offset', 'time', 'transport', 'truncated', 'nonce', 'services', 'type', 'receiver', 'sender', 'sender_time', 'prev', 'block_version', 'stripped_size', 'weight', 'relay', 'stop']);
