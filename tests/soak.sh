@@ -9,11 +9,12 @@ program=$(readlink -f "$1") minutes=${2:-60}
 [ "$(id -u)" = 0 ] || { echo "SKIPPED: needs root (network namespaces)" >&2; exit 3; }
 cd "$(dirname "$0")/.."
 work=$(mktemp -d); chmod 755 "$work"
-leave() {
+spaces_away() {
   for ns in soak-a soak-b; do ip netns pids "btcdmon-$ns" 2>/dev/null | xargs -r kill -9 2>/dev/null || true; ip netns del "btcdmon-$ns" 2>/dev/null || true; done
-  [ -n "${KEEP:-}" ] || rm -rf "$work"
 }
+leave() { spaces_away; [ -n "${KEEP:-}" ] || rm -rf "$work"; }
 trap leave EXIT
+spaces_away # of a run that was killed
 PPS=20000
 # Ten times the main network's transactions, half as many in a block as there. At this rate the capture's time passes twelve
 # times as fast, so that 50 connections and 800 transactions come in a second. What is remembered longest of

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -56,6 +57,13 @@ def test_interface_removed(program, network, work):
     equal("frames", both.stop()["capture"]["frames"], 2 * FRAMES)
 
 
+def has_points(store):
+    try:
+        return rows(store, "select time from sensor limit 1")
+    except sqlite3.OperationalError:  # no table yet
+        return []
+
+
 def test_disk_full(program, network, work):
     two(network)
     disk = folder(work, "disk")
@@ -65,8 +73,9 @@ def test_disk_full(program, network, work):
         sensor = Sensor(program, network, work, "s", "b", "-i", "eth0", "--interval", "1s", "--json",
                         "--log-interval", "1s", "--store", store,
                         "--write", os.path.join(disk, "kept.pcapng"), store=False)
-        time.sleep(2)
         filler = os.path.join(disk, "filler")
+        wait_for("a point in the store", lambda: has_points(store))
+        filled = time.time_ns()
         subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4k"], capture_output=True)
         send("a", "eth0", plain_capture(work), "-x", "10")
         sensor.said_soon("the store is not written: .*disk is full")
@@ -82,7 +91,7 @@ def test_disk_full(program, network, work):
         report = sensor.stop()
         equal("frames while the disk was full, and after", report["capture"]["frames"], 2 * FRAMES)
         points = rows(store, "select time, frames from sensor order by time")
-        before = [p for p in points if p["time"] < full - 4_000_000_000]
+        before = [p for p in points if p["time"] < filled]
         after = [p for p in points if p["time"] > full + 2_000_000_000]
         assert before and after, points
         equal("frames in the last point", points[-1]["frames"], 2 * FRAMES)
