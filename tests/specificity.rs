@@ -47,7 +47,8 @@ impl Sensor {
     fn count(&mut self) {
         let mut events = Vec::new();
         self.partition.handler.take_events(&mut events);
-        self.told += events.iter().filter(|e| matches!(e.what, What::Estimate(_))).count();
+        let told = events.iter().map(|e| if let What::Estimates(all) = &e.what { all.len() } else { 0 });
+        self.told += told.sum::<usize>();
     }
 
     fn frame(&mut self, frame: &Frame<'_>) {

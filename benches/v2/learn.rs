@@ -8,7 +8,6 @@ use btcdmon::message::v2::kind::Kind;
 use btcdmon::message::v2::model::Model;
 use btcdmon::message::v2::size;
 use btcdmon::message::v2::state::{Stage, State};
-use btcdmon::message::v2::ways::noise;
 
 /// A message in the order of the capture.
 struct Said {
@@ -77,7 +76,7 @@ pub fn doubts(model: &Model, s: &Stream) {
         size::candidates(len, |k, entries| n = if k == kind { entries } else { n });
         let late = state.expire(m.now);
         let p = state.situation(model, m.side, m.now).score(kind, (len, n), model.size(kind, (len, n)));
-        if p + late + noise(len) < 0.0 {
+        if p + late + size::noise(len) < 0.0 {
             let c = state.context(m.side, m.now);
             println!(
                 "{:10.4} {:?} {} {len} ({n}): {p:.1}, late {late:.1}, of which {:.1} by {c:?}",

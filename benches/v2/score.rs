@@ -68,16 +68,19 @@ pub fn estimates(model: &Model, from_start: bool, seen: &[(At, Side, Seen)]) -> 
             next = next.plus(SECOND);
             idle += 1;
             if idle < 20 {
-                decoder.tick(&mut scratch, next, &mut |e| told.push(e));
+                decoder.tick(model, &mut scratch, next);
+                told.extend(decoder.take().into_iter().flatten());
             }
         }
         tick = Some(next);
         match seen {
-            Seen::Span(span) => decoder.span(model, &mut scratch, (*side, span, at.index), &mut |e| told.push(e)),
-            Seen::Gap(gap) => decoder.gap(model, &mut scratch, (*side, gap, at.time, at.index), &mut |e| told.push(e)),
+            Seen::Span(span) => decoder.span(model, &mut scratch, (*side, span, at.index)),
+            Seen::Gap(gap) => decoder.gap(model, &mut scratch, (*side, gap, at.time, at.index)),
         }
+        told.extend(decoder.take().into_iter().flatten());
     }
-    decoder.finish(&mut scratch, &mut |e| told.push(e));
+    decoder.finish(model, &mut scratch);
+    told.extend(decoder.take().into_iter().flatten());
     told
 }
 

@@ -55,7 +55,8 @@ impl<H: Handler> Worker<H> {
         // Here, not where it was read: memory is freed by the thread that allocates it, or both wait for a lock.
         answer.clear();
         batch.drain(|step| match step {
-            Step::Segment(seq, routed) => self.segment(seq, &routed, answer),
+            // By reference: to take it out would copy what was written just now.
+            Step::Segment(seq, ref routed) => self.segment(seq, routed, answer),
             Step::Mark(mark) => {
                 match mark.kind {
                     MarkKind::Tick => self.tick(mark.seq, mark.at, answer),

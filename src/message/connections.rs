@@ -12,9 +12,9 @@ use super::gather::{GATHER_CAP, GatherPool};
 use super::network::Network;
 use super::transport::{Magics, OpaqueEvidence, Opening, Prefix, Transport, V2_KEY, prefix};
 use super::trouble::Trouble;
+use super::v2::Decoder;
 use super::v2::beam::Scratch;
 use super::v2::model::Model;
-use super::v2::{Decoder, Estimate};
 use crate::flow::handler::RoleEvidence;
 use crate::flow::{
     Action, At, Chunk, CloseReason, Conversation, DirectionStats, Gap, GapCause, Side, Span, StreamHandler,
@@ -31,7 +31,6 @@ pub struct Connections {
     pool: GatherPool,
     model: &'static Model,
     scratch: Scratch,
-    estimates: Vec<Estimate>,
     tally: Tally<Trouble>,
     gaps: Tally<GapCause>,
     gap_bytes: Tally<GapCause>,
@@ -76,7 +75,6 @@ impl Connections {
             pool: GatherPool::new(GATHER_CAP),
             model: Model::learnt(),
             scratch: Scratch::default(),
-            estimates: Vec::new(),
             tally: Tally::default(),
             gaps: Tally::default(),
             gap_bytes: Tally::default(),
@@ -132,11 +130,16 @@ impl Connections {
     /// Tells the transport before the events from `place` on, the messages by which it was found.
     fn settle_before(&mut self, place: usize, at: At, c: &Conversation, s: &mut Connection, transport: Transport) {
         if s.transport != transport {
-            s.transport = transport;
-            if !matches!(transport, Transport::Unknown | Transport::V2) {
-                s.v2 = None;
-            }
+            let told = match transport {
+                Transport::Unknown | Transport::V2 => None,
+                _ => s.v2.take().and_then(|mut v2| v2.take()),
+            };
             self.events.insert(place, Event { at, connection: c.id, what: What::Transport(transport) });
+            // What was decided when the connection passed for an encrypted one was only about to be told.
+            if let (Transport::V2, Some(told)) = (s.transport, told) {
+                self.events.insert(place, Event { at, connection: c.id, what: What::Estimates(told) });
+            }
+            s.transport = transport;
         }
     }
 
@@ -312,9 +315,10 @@ impl StreamHandler for Connections {
 
     fn gap(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, gap: Gap) -> Action {
         if let Some(v2) = &mut s.v2 {
-            let Self { model, scratch, estimates, .. } = self;
-            v2.gap(model, scratch, (side, &gap, at.time, at.index), &mut |e| estimates.push(e));
-            self.tell(at, c, s);
+            v2.gap(self.model, &mut self.scratch, (side, &gap, at.time, at.index));
+            if v2.is_full() {
+                self.tell(at, c, s);
+            }
         }
         if let Phase::Opening(openings) = &s.phase {
             // The first bytes are lost: go on as if joined in the middle.
@@ -366,8 +370,7 @@ impl StreamHandler for Connections {
             self.found(place, at, c, s, side);
         }
         if let Some(v2) = &mut s.v2 {
-            let estimates = &mut self.estimates;
-            v2.finish(&mut self.scratch, &mut |e| estimates.push(e));
+            v2.finish(self.model, &mut self.scratch);
             self.tell(at, c, s);
         }
         if s.announced {
@@ -391,15 +394,11 @@ impl StreamHandler for Connections {
 
     fn progress(&mut self, at: At, c: &Conversation, s: &mut Connection, stats: &[DirectionStats; 2]) {
         if let Some(v2) = &mut s.v2 {
-            let estimates = &mut self.estimates;
-            v2.tick(&mut self.scratch, at.time, &mut |e| estimates.push(e));
+            v2.tick(self.model, &mut self.scratch, at.time);
             self.tell(at, c, s);
         }
         if s.announced {
             self.push(at, c, What::Progress(Box::new(*stats)));
-            if let Some(explained) = s.v2.as_mut().and_then(|v2| v2.take_explained()) {
-                self.push(at, c, What::Explained(explained));
-            }
         }
     }
 

@@ -5,6 +5,7 @@ use crate::flow::PacketIndex;
 use crate::message::framer::tests::{filler, header, message};
 use crate::message::header::HEADER;
 use crate::message::transport::Transport::{NotBitcoin, Unknown, V1, V2};
+use crate::time::SECOND;
 use proptest::prelude::*;
 
 const CUSTOM: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
@@ -341,6 +342,40 @@ fn what_was_waited_for_is_told_at_the_end_with_its_transport_before_it() {
     assert_eq!((lab.transports(), lab.names()), (vec![mainnet()], vec!["ping"]));
     assert!(matches!(lab.events.last().map(|e| &e.what), Some(What::Closed(CloseReason::Fin))));
     assert_eq!((lab.messages()[0].offset, lab.trouble(Trouble::FalseHeader)), (HEADER as u64, 1));
+}
+
+#[test]
+fn what_was_inferred_is_told_before_a_connection_shows_to_be_plain() {
+    let mut lab = Lab::joined(8333);
+    let relay = |lab: &mut Lab| {
+        let list = opaque(22 + 3 * 36);
+        lab.write(OUT, &list).write(BACK, &list);
+        for n in [243, 321, 421] {
+            lab.write(OUT, &opaque(n));
+        }
+    };
+    for _ in 0..9 {
+        relay(&mut lab);
+        lab.at.time = lab.at.time.plus(SECOND);
+        lab.handler.progress(lab.at, &lab.c, &mut lab.s, &Default::default());
+    }
+    lab.handler.take_events(&mut lab.events);
+    assert_eq!(lab.transports(), [V2]);
+    lab.events.clear();
+    // The next ones are decided, and too few to be told at once.
+    relay(&mut lab);
+    relay(&mut lab);
+    lab.events.clear();
+    lab.write(OUT, &message("ping", &filler(8, 1)));
+    let told: Vec<_> = (lab.events.iter())
+        .map(|e| match e.what {
+            What::Estimates(_) => 'I',
+            What::Transport(V1(_)) => 'T',
+            What::Message(_) => 'M',
+            _ => '?',
+        })
+        .collect();
+    assert_eq!(told, ['I', 'T', 'M']);
 }
 
 #[test]

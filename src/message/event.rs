@@ -51,10 +51,9 @@ pub enum What {
     Transport(Transport),
     /// A message.
     Message(Message),
-    /// A message of an encrypted connection, inferred. It carries its own time: the event is when that was decided.
-    Estimate(Estimate),
-    /// Bytes of an encrypted connection that inferred messages explain so far, by sending side.
-    Explained([u64; 2]),
+    /// Messages of an encrypted connection, inferred. They carry their own times: the event is when they were told, at the
+    /// latest at the next tick after they were decided, or at the end.
+    Estimates(Vec<Estimate>),
     /// Cumulative figures of both directions, by sending side.
     Progress(Box<[DirectionStats; 2]>),
     /// A side sent its FIN.

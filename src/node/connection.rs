@@ -48,8 +48,6 @@ pub struct Connection {
     pub ended: Option<Timestamp>,
     /// Newest figures, by sender.
     pub stats: [DirectionStats; 2],
-    /// Bytes that inferred messages explain, by sender.
-    pub explained: [u64; 2],
     /// Its handshake, when it is encrypted.
     pub handshake: Option<Box<Handshake>>,
     /// The newest `ping` without an answer, by sender, and its nonce when it can be read.
@@ -78,7 +76,6 @@ impl Connection {
             closed_first: None,
             ended: None,
             stats: Default::default(),
-            explained: [0; 2],
             handshake: None,
             pings: [None; 2],
             said: Default::default(),

@@ -230,6 +230,11 @@ impl Node {
     /// Counts an inferred message.
     pub fn estimate(&mut self, direction: Direction, command: usize, bytes: u64) {
         self.interval_estimates[direction as usize].add(command, bytes);
+        let share = &mut self.shares[1];
+        match direction {
+            Direction::Recv => share.explained_recv += bytes,
+            Direction::Sent => share.explained_sent += bytes,
+        }
     }
 
     /// What a message shows in the clear may be recognised on encrypted connections, when there are some.

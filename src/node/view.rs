@@ -214,8 +214,7 @@ impl View {
             }
             What::Transport(transport) => self.transport(id, *transport, time),
             What::Message(message) => self.message(id, event.at, message, out),
-            What::Estimate(estimate) => self.estimate(id, event.at, estimate, out),
-            What::Explained(bytes) => self.explained(id, *bytes),
+            What::Estimates(estimates) => self.estimates(id, event.at, estimates, out),
             What::Progress(stats) => self.progress(id, stats),
             What::HalfClosed(side) => {
                 self.closed_by(id, *side, time);

@@ -22,7 +22,7 @@ const fn columns(unit: &'static str) -> [Column; WIDTH] {
 const TRANSPORT: Column = tag(
     "transport",
     Exact,
-    "v1 (read off the wire), or v2 (encrypted, BIP 324): those rows are estimated from sizes, order and time, and counted when a message was decided, up to 4 s after it was sent. The two are never added.",
+    "v1 (read off the wire), or v2 (encrypted, BIP 324): those rows are estimated from sizes, order and time, and counted when a message is told, up to 4 s after it was sent. The two are never added.",
 );
 const MESSAGES: [Column; WIDTH] = columns("messages");
 const BYTES: [Column; WIDTH] = columns("bytes");

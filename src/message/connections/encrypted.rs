@@ -2,7 +2,7 @@
 
 use super::{Connection, Connections, Phase};
 use crate::flow::{At, Chunk, Conversation, Side, Span};
-use crate::message::event::{Event, What};
+use crate::message::event::What;
 use crate::message::transport::Transport;
 use crate::message::v2::Decoder;
 
@@ -10,7 +10,7 @@ impl Connections {
     /// Reads an encrypted connection by the lengths of its segments.
     pub(super) fn lengths(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, span: &Span) {
         let from_start = matches!(s.phase, Phase::Opening(_));
-        let Self { model, scratch, estimates, .. } = self;
+        let Self { model, scratch, .. } = self;
         if s.v2.is_none() {
             let mut decoder = Decoder::new(from_start);
             // What came before it was clear that there is something to be read.
@@ -21,27 +21,26 @@ impl Connections {
                     let len = if early == side { o.total - span.len } else { o.total };
                     if len > 0 {
                         let span = Span { offset: 0, len, time, starts_segment: true, pushed: true };
-                        decoder.span(model, scratch, (early, &span, at.index), &mut |e| estimates.push(e));
+                        decoder.span(model, scratch, (early, &span, at.index));
                     }
                 }
             }
             s.v2 = Some(Box::new(decoder));
         }
         if let Some(v2) = &mut s.v2 {
-            v2.span(model, scratch, (side, span, at.index), &mut |e| estimates.push(e));
+            v2.span(model, scratch, (side, span, at.index));
+            if v2.is_full() {
+                self.tell(at, c, s);
+            }
         }
-        self.tell(at, c, s);
     }
 
     /// Passes on what was decided.
     pub(super) fn tell(&mut self, at: At, c: &Conversation, s: &mut Connection) {
-        if self.estimates.is_empty() {
-            return;
-        }
+        let Some(told) = s.v2.as_mut().and_then(|v2| v2.take()) else { return };
         // Joined in the middle: nothing shows better what it is.
         self.settle(at, c, s, Transport::V2);
-        let estimates = self.estimates.drain(..).map(What::Estimate);
-        self.events.extend(estimates.map(|what| Event { at, connection: c.id, what }));
+        self.push(at, c, What::Estimates(told));
     }
 }
 

@@ -126,6 +126,9 @@ impl Beam {
     /// Goes the best ways. Those that come to the same state are one.
     fn choose(&mut self, ways: &Ways, room: &mut Vec<Reading>, w: &Write, starts: &[f32; READINGS]) {
         let best = ways.best().map_or(0.0, |b| b.score);
+        if ways.are_one_each() {
+            return self.choose_in_place(ways, room, w, (starts, best));
+        }
         room.clear();
         room.reserve_exact(READINGS);
         for way in ways.all() {
@@ -147,6 +150,39 @@ impl Beam {
             new.score = way.score - best;
         }
         // What the connection had is room for the next one: nothing is copied back or allocated.
+        std::mem::swap(&mut self.readings, room);
+    }
+
+    /// The same with one way from each reading: they need no copy, unless their order changes.
+    fn choose_in_place(
+        &mut self,
+        ways: &Ways,
+        room: &mut Vec<Reading>,
+        w: &Write,
+        (starts, best): (&[f32; READINGS], f32),
+    ) {
+        let mut kept = [0; READINGS];
+        let mut n = 0;
+        for way in ways.all() {
+            let from = usize::from(way.from);
+            let tiles = ways.tiles(way);
+            walk(&mut self.readings[from].state, w, tiles);
+            let state = &self.readings[from].state;
+            if kept[..n].iter().any(|k| self.readings[*k].state == *state) {
+                continue;
+            }
+            kept[n] = from;
+            n += 1;
+            let reading = &mut self.readings[from];
+            reading.node = grow(&mut self.nodes, w, reading.node, tiles, way.gain(starts[from]));
+            reading.score = way.score - best;
+        }
+        if kept[..n].iter().enumerate().all(|(i, k)| i == *k) {
+            return self.readings.truncate(n);
+        }
+        room.clear();
+        room.reserve_exact(READINGS);
+        room.extend(kept[..n].iter().map(|k| self.readings[*k]));
         std::mem::swap(&mut self.readings, room);
     }
 

@@ -45,6 +45,11 @@ const EVIDENCE: (f32, f32) = (-20.0, 40.0);
 const ANSWERED: u8 = 3;
 /// Messages that wait until the connection is believed.
 const HELD: usize = 32;
+/// So many decided messages do not wait for the next tick.
+const TOLD: usize = 6;
+/// Segments that wait to be read together: the readings of a connection are memory that, with thousands of them, each time
+/// comes from far.
+const UNREAD: usize = 7;
 /// After so many segments that nothing explains, as many are let pass unread.
 const PATIENCE: u32 = 256;
 /// Unit of [`Tick`], ns.
@@ -86,11 +91,29 @@ impl Estimate {
     }
 }
 
+/// A segment, or a gap of known length, that was not read yet.
+#[derive(Clone, Copy)]
+struct Segment {
+    end: u64,
+    time: Timestamp,
+    index: PacketIndex,
+    len: u32,
+    side: Side,
+    pushed: bool,
+    lost: bool,
+}
+
 /// The encrypted messages of one connection.
 pub struct Decoder {
+    /// The first `new` of them wait to be read.
+    segments: [Segment; UNREAD],
+    new: u8,
     beam: Beam,
     base: Option<Timestamp>,
+    /// Decided messages of a connection that is not believed yet.
     held: Vec<Estimate>,
+    /// Decided messages that are certain to be told: all at once, since each time takes its way to the node stage.
+    told: Vec<Estimate>,
     /// Longest segment and how often it was seen.
     full: [(u32, u8); 2],
     /// Full segments without PSH, and with it.
@@ -100,27 +123,33 @@ pub struct Decoder {
     believed: bool,
     /// Segments since it was last believed.
     unread: u32,
-    /// Bytes in messages that were told, by sender.
-    explained: [u64; 2],
-    /// Those have grown.
-    news: bool,
 }
 
 impl Decoder {
     /// A connection whose first byte is seen, or one joined in the middle.
     pub fn new(from_start: bool) -> Self {
+        let none = Segment {
+            end: 0,
+            time: Timestamp::from_nanos(0),
+            index: PacketIndex(0),
+            len: 0,
+            side: Side::Low,
+            pushed: false,
+            lost: false,
+        };
         Self {
+            segments: [none; UNREAD],
+            new: 0,
             beam: Beam::new(from_start),
             base: None,
             held: Vec::new(),
+            told: Vec::new(),
             full: [(0, 0); 2],
             pushes: [[0; 2]; 2],
             evidence: 0.0,
             from_start,
             believed: false,
             unread: 0,
-            explained: [0; 2],
-            news: false,
         }
     }
 
@@ -136,20 +165,26 @@ impl Decoder {
 
     /// Memory that it has, bytes.
     pub fn allocated(&self) -> usize {
-        size_of::<Self>() + self.beam.allocated() + self.held.capacity() * size_of::<Estimate>()
+        let estimates = self.held.capacity() + self.told.capacity();
+        size_of::<Self>() + self.beam.allocated() + estimates * size_of::<Estimate>()
     }
 
-    /// Bytes in messages that were told, by sender, when that is news.
-    pub fn take_explained(&mut self) -> Option<[u64; 2]> {
-        std::mem::take(&mut self.news).then_some(self.explained)
+    /// The messages that were decided since the last call, of a connection that was believed by then.
+    pub fn take(&mut self) -> Option<Vec<Estimate>> {
+        (!self.told.is_empty()).then(|| std::mem::take(&mut self.told))
     }
 
-    /// Whose habits `side` has, as far as its handshake told.
+    /// So many messages are decided that [`Self::take`] should not wait for the next tick.
+    pub fn is_full(&self) -> bool {
+        self.told.len() >= TOLD
+    }
+
+    /// Whose habits `side` has, as far as its handshake told, by the segments that were read.
     pub fn writer(&self, side: Side) -> Writer {
         self.state().map_or(Writer::Any, |s| s.ends[side as usize].writer)
     }
 
-    /// What it is most probably at.
+    /// What it is most probably at, by the segments that were read.
     pub fn state(&self) -> Option<&State> {
         self.beam.readings.first().map(|r| &r.state)
     }
@@ -168,32 +203,12 @@ impl Decoder {
         LONG / 2
     }
 
-    /// Takes the next segment of `side`; decided messages go to `tell`.
-    pub fn span(
-        &mut self,
-        model: &Model,
-        scratch: &mut Scratch,
-        (side, span, index): (Side, &Span, PacketIndex),
-        tell: &mut impl FnMut(Estimate),
-    ) {
+    /// Takes the next segment of `side`; it is read with the next ones, at the latest at the next tick.
+    pub fn span(&mut self, model: &Model, scratch: &mut Scratch, (side, span, index): (Side, &Span, PacketIndex)) {
         let len = u32::try_from(span.len).unwrap_or(u32::MAX);
-        let full = self.is_full(side, len);
-        let pushes = &mut self.pushes[side as usize];
-        if full {
-            pushes[usize::from(span.pushed)] = pushes[usize::from(span.pushed)].saturating_add(1);
-        }
-        let telling = pushes[0] > pushes[1];
-        let ends = match (span.pushed, full) {
-            (true, false) => (None, Some(0.0)),
-            // Unless all segments have it, PSH ends a write also when that fills its segment.
-            (true, true) if telling => (Some(-9.0), Some(0.0)),
-            (true, true) => (Some(-1.5), Some(-0.25)),
-            (false, true) => (Some(0.0), None),
-            (false, false) => (Some(-0.7), Some(-0.7)),
-        };
-        let now = self.now(span.time);
-        let end = span.offset + span.len;
-        self.write(model, scratch, &Write { side, end, len, time: span.time, now, index, ends, lost: false }, tell);
+        let Span { offset, time, pushed, .. } = *span;
+        let end = offset + span.len;
+        self.add(model, scratch, Segment { end, time, index, len, side, pushed, lost: false });
     }
 
     /// Bytes of `side` are missing; `time` is when that became clear.
@@ -202,20 +217,50 @@ impl Decoder {
         model: &Model,
         scratch: &mut Scratch,
         (side, gap, time, index): (Side, &Gap, Timestamp, PacketIndex),
-        tell: &mut impl FnMut(Estimate),
     ) {
         if !gap.known || gap.len == 0 || gap.len > u64::from(size::LONGEST) {
+            self.read(model, scratch);
             return self.restart(side, time);
         }
-        let len = gap.len as u32;
-        let now = self.now(time);
-        let ends = (Some(-1.0), Some(-0.5));
-        self.write(
-            model,
-            scratch,
-            &Write { side, end: gap.offset + gap.len, len, time, now, index, ends, lost: true },
-            tell,
-        );
+        let end = gap.offset + gap.len;
+        self.add(model, scratch, Segment { end, time, index, len: gap.len as u32, side, pushed: false, lost: true });
+    }
+
+    fn add(&mut self, model: &Model, scratch: &mut Scratch, segment: Segment) {
+        self.segments[usize::from(self.new)] = segment;
+        self.new += 1;
+        if usize::from(self.new) == UNREAD {
+            self.read(model, scratch);
+        }
+    }
+
+    /// Reads the segments that wait.
+    fn read(&mut self, model: &Model, scratch: &mut Scratch) {
+        for i in 0..usize::from(std::mem::take(&mut self.new)) {
+            let segment = self.segments[i];
+            let ends = if segment.lost { (Some(-1.0), Some(-0.5)) } else { self.ends(&segment) };
+            let now = self.now(segment.time);
+            let Segment { end, time, index, len, side, lost, .. } = segment;
+            self.write(model, scratch, &Write { side, end, len, time, now, index, ends, lost });
+        }
+    }
+
+    /// How probable it is that no message ends with a segment, and that one does.
+    fn ends(&mut self, s: &Segment) -> (Option<f32>, Option<f32>) {
+        let full = self.fills_segment(s.side, s.len);
+        let pushes = &mut self.pushes[s.side as usize];
+        if full {
+            pushes[usize::from(s.pushed)] = pushes[usize::from(s.pushed)].saturating_add(1);
+        }
+        let telling = pushes[0] > pushes[1];
+        match (s.pushed, full) {
+            (true, false) => (None, Some(0.0)),
+            // Unless all segments have it, PSH ends a write also when that fills its segment.
+            (true, true) if telling => (Some(-9.0), Some(0.0)),
+            (true, true) => (Some(-1.5), Some(-0.25)),
+            (false, true) => (Some(0.0), None),
+            (false, false) => (Some(-0.7), Some(-0.7)),
+        }
     }
 
     /// The place in the stream of `side` is not known any more: go on at the next segment.
@@ -227,7 +272,7 @@ impl Decoder {
         }
     }
 
-    fn is_full(&mut self, side: Side, len: u32) -> bool {
+    fn fills_segment(&mut self, side: Side, len: u32) -> bool {
         if len < SMALLEST_FULL {
             return false;
         }
@@ -240,7 +285,7 @@ impl Decoder {
         len == *largest && (FULL.contains(&len) || *times > 2)
     }
 
-    fn write(&mut self, model: &Model, scratch: &mut Scratch, w: &Write, tell: &mut impl FnMut(Estimate)) {
+    fn write(&mut self, model: &Model, scratch: &mut Scratch, w: &Write) {
         if !self.believed {
             self.unread += 1;
             if self.unread > PATIENCE {
@@ -252,13 +297,13 @@ impl Decoder {
         self.judge();
         if self.beam.readings.len() == 1 {
             let node = self.beam.readings[0].node;
-            self.settle(scratch, node, tell);
+            self.settle(scratch, node);
         } else if self.beam.nodes.len() > NODES {
-            self.crowded(scratch, tell);
+            self.crowded(scratch);
         } else if self.beam.is_full() {
             // Before more room is taken: what all agree on need not wait for the next second.
             let common = self.beam.common(scratch);
-            self.settle(scratch, common, tell);
+            self.settle(scratch, common);
         }
     }
 
@@ -269,8 +314,9 @@ impl Decoder {
             self.held = Vec::new();
         }
         if self.unread > 2 * PATIENCE {
-            let explained = self.explained;
-            *self = Self { full: self.full, pushes: self.pushes, explained, news: self.news, ..Self::new(false) };
+            let told = std::mem::take(&mut self.told);
+            let Self { segments, new, full, pushes, .. } = *self;
+            *self = Self { segments, new, told, full, pushes, ..Self::new(false) };
         }
     }
 
@@ -282,17 +328,22 @@ impl Decoder {
             let Some(state) = self.state() else { return };
             let handshake = Kind::Verack.once().is_some_and(|bit| state.ends.iter().any(|e| e.once & bit != 0));
             self.believed = if self.from_start { handshake } else { state.answered >= ANSWERED };
+            if self.believed {
+                self.told.append(&mut self.held);
+                self.held = Vec::new();
+            }
         }
     }
 
     /// One second of capture time has passed.
-    pub fn tick(&mut self, scratch: &mut Scratch, time: Timestamp, tell: &mut impl FnMut(Estimate)) {
+    pub fn tick(&mut self, model: &Model, scratch: &mut Scratch, time: Timestamp) {
+        self.read(model, scratch);
         if !self.beam.nodes.is_empty() {
             let now = self.now(time);
             self.beam.second(now);
             let common = self.beam.common(scratch);
-            self.settle(scratch, common, tell);
-            self.overdue(scratch, time.plus(-DEADLINE), tell);
+            self.settle(scratch, common);
+            self.overdue(scratch, time.plus(-DEADLINE));
         }
         if self.beam.nodes.is_empty() {
             self.beam.rest();
@@ -300,53 +351,51 @@ impl Decoder {
     }
 
     /// Decides everything up to `time` as the best reading has it.
-    fn overdue(&mut self, scratch: &mut Scratch, time: Timestamp, tell: &mut impl FnMut(Estimate)) {
+    fn overdue(&mut self, scratch: &mut Scratch, time: Timestamp) {
         let Some(best) = self.beam.readings.first().map(|r| r.node) else { return };
         let old = self.beam.chain(best).find(|n| self.beam.nodes[*n as usize].time <= time);
         if let Some(node) = old {
-            self.settle(scratch, node, tell);
+            self.settle(scratch, node);
         }
     }
 
-    fn crowded(&mut self, scratch: &mut Scratch, tell: &mut impl FnMut(Estimate)) {
+    fn crowded(&mut self, scratch: &mut Scratch) {
         let common = self.beam.common(scratch);
-        self.settle(scratch, common, tell);
+        self.settle(scratch, common);
         if self.beam.nodes.len() > NODES * 3 / 4 {
             let best = self.beam.readings.first().map_or(NONE, |r| r.node);
             let half = self.beam.chain(best).count() / 2;
             let node = self.beam.chain(best).nth(half).unwrap_or(NONE);
-            self.settle(scratch, node, tell);
+            self.settle(scratch, node);
         }
     }
 
-    /// Tells the messages up to `node`.
-    fn settle(&mut self, scratch: &mut Scratch, node: u16, tell: &mut impl FnMut(Estimate)) {
+    /// Decides the messages up to `node`.
+    fn settle(&mut self, scratch: &mut Scratch, node: u16) {
         if node == NONE {
             return;
         }
-        let Self { beam, held, explained, news, .. } = self;
-        if self.believed {
-            let mut tell = |e: Estimate| {
-                explained[e.side as usize] += u64::from(e.len);
-                *news = true;
-                tell(e);
-            };
-            std::mem::take(held).into_iter().for_each(&mut tell);
-            beam.decide(scratch, node, |node, share| estimate(node, share).into_iter().for_each(&mut tell));
-        } else {
-            beam.decide(scratch, node, |node, share| {
-                if held.len() == HELD {
+        let Self { beam, held, told, believed, .. } = self;
+        beam.decide(scratch, node, |node, share| {
+            let Some(message) = estimate(node, share) else { return };
+            if !*believed {
+                if held.len() >= HELD {
                     held.remove(0);
                 }
-                held.extend(estimate(node, share));
-            });
-        }
+                return held.push(message);
+            }
+            if told.capacity() == 0 {
+                told.reserve_exact(TOLD);
+            }
+            told.push(message);
+        });
     }
 
     /// The connection ends: everything is decided.
-    pub fn finish(&mut self, scratch: &mut Scratch, tell: &mut impl FnMut(Estimate)) {
+    pub fn finish(&mut self, model: &Model, scratch: &mut Scratch) {
+        self.read(model, scratch);
         let best = self.beam.readings.first().map_or(NONE, |r| r.node);
-        self.settle(scratch, best, tell);
+        self.settle(scratch, best);
     }
 }
 
@@ -355,8 +404,8 @@ fn estimate(node: &Node, share: f32) -> Option<Estimate> {
     if node.lost {
         return None;
     }
-    // What is hardly better explained than by chance is hardly believed.
-    let plausible = 1.0 / (1.0 + (-(node.gain + 9.0)).exp());
+    // What is hardly better explained than by chance is hardly believed; most is so much better that this is 1.
+    let plausible = if node.gain > 8.0 { 1.0 } else { 1.0 / (1.0 + (-(node.gain + 9.0)).exp()) };
     let confidence = (share * plausible * 0.999 * 1000.0) as u16;
     let Node { side, kind, offset, len, entries, time, index, .. } = *node;
     Some(Estimate { side, kind, offset, len, entries, time, index, confidence })

@@ -7,7 +7,8 @@
 
 use super::counts::{self, Context, Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
 use super::kind::{KINDS, Kind};
-use super::size::{BINS, bin, width};
+use super::size::{BINS, bin, candidates, noise, width};
+use super::state::{ALL_OFFERED, REST_DENIED, SAME};
 use std::sync::LazyLock;
 
 /// Weight of the coarser level, in messages, for what the same side did before.
@@ -21,6 +22,32 @@ const LEAST: f32 = -9.0;
 /// Share of a size's probability that is spread over all sizes, evenly by their logarithm.
 const BROAD: f64 = 0.25;
 
+/// What is shorter is looked up: what it may be, and how improbable its length is.
+const SHORT: u32 = 2048;
+
+/// A message that some bytes may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Possible {
+    /// What.
+    pub kind: Kind,
+    /// Its entries.
+    pub entries: u32,
+    /// How probable its size is ([`Model::size`]).
+    pub size: f32,
+    /// Bounds of what its kind and its size count for in any situation ([`Situation::most`](super::state::Situation::most)).
+    pub bounds: Bounds,
+}
+
+/// What a kind counts for at least where its situation may make it more probable than habit does, and what its size counts
+/// for at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Of the kind.
+    pub least: f32,
+    /// Of the size.
+    pub most: f32,
+}
+
 /// Probabilities of messages by situation, and of their sizes.
 pub struct Model {
     /// `[writer][owes][gap][previous][kind]`
@@ -30,6 +57,11 @@ pub struct Model {
     /// Of one size in a bin.
     sizes: Vec<[f32; BINS]>,
     fits: [[f32; FITS]; WRITERS],
+    /// By length, where its messages begin in `possible`.
+    places: Vec<u32>,
+    possible: Vec<Possible>,
+    /// By length.
+    noise: Vec<f32>,
 }
 
 static LEARNT: LazyLock<Model> =
@@ -120,7 +152,17 @@ impl Model {
             react: vec![0.0; react.0.len() * KINDS],
             sizes: Kind::ALL.iter().map(|k| sizes(counts, *k)).collect(),
             fits: fits(counts),
+            places: Vec::new(),
+            possible: Vec::new(),
+            noise: (0..SHORT).map(noise).collect(),
         };
+        let mut possible = Vec::new();
+        for len in 0..SHORT {
+            model.places.push(possible.len() as u32);
+            model.list(len, &mut possible);
+        }
+        model.places.push(possible.len() as u32);
+        model.possible = possible;
         for w in 0..WRITERS {
             let base = smooth(&next.whole(w, Owe::Unsure as usize), &any, NEXT);
             for o in 0..OWES {
@@ -174,6 +216,43 @@ impl Model {
             _ => return 0.0,
         };
         self.sizes[kind as usize][bin(size).min(BINS - 1)]
+    }
+
+    /// What `len` bytes may be; `room` is for long ones.
+    #[inline]
+    pub fn possible<'a>(&'a self, len: u32, room: &'a mut Vec<Possible>) -> &'a [Possible] {
+        let place = |len: u32| self.places.get(len as usize).map(|p| *p as usize);
+        if let (Some(from), Some(to)) = (place(len), place(len.saturating_add(1))) {
+            return &self.possible[from..to];
+        }
+        room.clear();
+        self.list(len, room);
+        room
+    }
+
+    fn list(&self, len: u32, into: &mut Vec<Possible>) {
+        candidates(len, |kind, entries| {
+            let size = self.size(kind, (len, entries));
+            into.push(Possible { kind, entries, size, bounds: self.bounds(kind, size) });
+        });
+    }
+
+    /// The bounds of a `kind` whose size alone has the log probability `size`.
+    #[inline]
+    pub fn bounds(&self, kind: Kind, size: f32) -> Bounds {
+        let least = if kind == Kind::NotFound { REST_DENIED } else { LEAST };
+        let most = match kind {
+            Kind::GetDataTx => self.fits.iter().map(|of| of[Fit::Exact as usize]).fold(size, f32::max),
+            Kind::GetDataBlock | Kind::Block | Kind::CmpctBlock => size.max(SAME.0.max(ALL_OFFERED)),
+            _ => size,
+        };
+        Bounds { least, most }
+    }
+
+    /// How improbable a length is when nothing is known of it ([`size::noise`](super::size::noise)).
+    #[inline]
+    pub fn noise(&self, len: u32) -> f32 {
+        self.noise.get(len as usize).copied().unwrap_or_else(|| noise(len))
     }
 
     /// Of a number asked for.

@@ -115,6 +115,12 @@ pub fn candidates(len: u32, mut each: impl FnMut(Kind, u32)) {
     }
 }
 
+/// How improbable a length is when nothing is known of it: even over the logarithm of the length.
+#[inline(never)] // or the logarithm is taken ahead of the look-up that avoids it
+pub fn noise(len: u32) -> f32 {
+    (len.max(1) as f32).ln() + 2.4
+}
+
 /// Messages of one length, and their entries, that may stand before others in one write, for writes that hold several.
 pub const FIXED: [(u32, u32, &[Kind]); 9] = [
     (33, 1, &[Kind::Verack, Kind::WtxidRelay, Kind::SendAddrV2, Kind::SendHeaders, Kind::GetAddr]),

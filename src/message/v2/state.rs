@@ -2,7 +2,7 @@
 
 use super::counts::{Context, Fit, Owe, Writer};
 use super::kind::Kind;
-use super::model::{Habits, Model};
+use super::model::{Bounds, Habits, Model};
 use crate::flow::Side;
 
 /// Capture time in units of 100 µs since the connection was taken up.
@@ -46,11 +46,11 @@ const FRESH: Tick = 5 * SECOND;
 /// btcd asks at once, for what that one `inv` announced.
 const FRESH_BTCD: Tick = SECOND;
 /// Log probability that what is left of a request for transactions is denied.
-const REST_DENIED: f32 = -4.0;
+pub const REST_DENIED: f32 = -4.0;
 /// Log probability of asking for all blocks that were just offered.
-const ALL_OFFERED: f32 = -0.7;
+pub const ALL_OFFERED: f32 = -0.7;
 /// Compact blocks as long as the one before (log probability: a half), and the share of those nearly so.
-const SAME: (f32, f32) = (-std::f32::consts::LN_2, 0.2);
+pub const SAME: (f32, f32) = (-std::f32::consts::LN_2, 0.2);
 /// Compact blocks nearly as long: the coinbase and a few short ids more or less, bytes.
 const NEARLY: u32 = 40;
 
@@ -421,14 +421,10 @@ pub struct Situation<'a> {
 impl Situation<'_> {
     /// What [`Situation::score`] is at most.
     #[inline]
-    pub fn most(&self, kind: Kind, size: f32) -> f32 {
+    pub fn most(&self, kind: Kind, bounds: Bounds) -> f32 {
         let p = self.habits.of(kind);
-        match kind {
-            Kind::NotFound => p.max(REST_DENIED) + size,
-            Kind::GetDataTx => p + size.max(self.model.fit(self.context.writer, Fit::Exact)),
-            Kind::GetDataBlock | Kind::Block | Kind::CmpctBlock => p + size.max(SAME.0.max(ALL_OFFERED)),
-            _ => p + size,
-        }
+        // Not `max`: neither is ever NaN, and this is done for all that any bytes may be.
+        (if p > bounds.least { p } else { bounds.least }) + bounds.most
     }
 
     /// Log probability that the side now sends a `kind` of `len` bytes with `n` entries; `size` is that of such a size

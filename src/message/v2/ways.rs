@@ -4,7 +4,7 @@
 //! the copy of a state.
 
 use super::kind::Kind;
-use super::model::Model;
+use super::model::{Model, Possible};
 use super::size::{self, FIXED};
 use super::state::{Situation, Stage, State, Tick, UNSURE};
 use crate::flow::{PacketIndex, Side};
@@ -54,11 +54,6 @@ pub struct Write {
     pub lost: bool,
 }
 
-/// How improbable a length is when nothing is known of it: even over the logarithm of the length.
-pub fn noise(len: u32) -> f32 {
-    (len.max(1) as f32).ln() + 2.4
-}
-
 /// A message, or bytes that are none: what they are, how many, how many entries.
 #[derive(Clone, Copy, Debug)]
 pub struct Tile {
@@ -75,7 +70,7 @@ pub struct Tile {
 pub struct Way {
     /// Its log probability.
     pub score: f32,
-    /// How improbable the lengths of its messages are ([`noise`]).
+    /// How improbable the lengths of its messages are ([`Model::noise`]).
     noise: f32,
     /// Place of the reading.
     pub from: u8,
@@ -101,10 +96,8 @@ pub struct Ways {
     /// The best of their scores.
     best: f32,
     tiles: Vec<Tile>,
-    /// What so many bytes may be, each with its entries and how probable its size is.
-    list: (u32, Vec<(Kind, u32, f32)>),
-    /// How improbable their number is.
-    noise: f32,
+    /// Room for what a long write may be.
+    long: Vec<Possible>,
     stack: Vec<Part>,
 }
 
@@ -116,27 +109,12 @@ impl Ways {
         self.best = f32::NEG_INFINITY;
     }
 
-    fn push(&mut self, from: u8, score: f32, tiles: &[Tile]) {
-        let noise = match tiles {
-            // Nearly always: all the bytes are one message.
-            [tile] if tile.len == self.list.0 => self.noise,
-            _ => tiles.iter().map(|t| noise(t.len)).sum(),
-        };
+    fn push(&mut self, model: &Model, from: u8, score: f32, tiles: &[Tile]) {
+        let noise = tiles.iter().map(|t| model.noise(t.len)).sum();
         let Ok(place) = u16::try_from(self.tiles.len()) else { return };
         self.tiles.extend(tiles.iter().copied());
         self.all.push(Way { score, noise, from, count: tiles.len() as u8, tiles: place });
         self.best = self.best.max(score);
-    }
-
-    /// Lists what `total` bytes may be.
-    fn list(&mut self, model: &Model, total: u32) {
-        let (of, list) = &mut self.list;
-        if *of != total {
-            *of = total;
-            self.noise = noise(total);
-            list.clear();
-            size::candidates(total, |kind, n| list.push((kind, n, model.size(kind, (total, n)))));
-        }
     }
 
     /// The messages of a way.
@@ -154,6 +132,16 @@ impl Ways {
     /// All.
     pub fn all(&self) -> &[Way] {
         &self.all
+    }
+
+    /// Whether no reading has two of them: then there are no more than readings.
+    pub fn are_one_each(&self) -> bool {
+        let mut from = 0_u8;
+        self.all.iter().all(|way| {
+            let before = from;
+            from |= 1 << way.from;
+            from != before
+        })
     }
 
     /// The best, when they are ranked.
@@ -197,7 +185,7 @@ pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u
     let end = &state.ends[w.side as usize];
     let total = end.pending.saturating_add(w.len);
     if let Some(p) = w.ends.0 {
-        ways.push(from, score + p, &[]);
+        ways.push(model, from, score + p, &[]);
     }
     let Some(p) = w.ends.1 else { return };
     let score = score + p;
@@ -205,33 +193,33 @@ pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u
     if end.stage == Stage::Key {
         return preamble(model, ways, &at, (from, end.preamble, score), total);
     }
-    ways.list(model, total);
-    let noise = ways.noise;
+    let noise = model.noise(total);
     let unknown = score + if w.lost { LOST } else { UNKNOWN } - noise;
     let mut best = unknown;
-    for i in 0..ways.list.1.len() {
-        let (kind, entries, size) = ways.list.1[i];
+    let mut long = std::mem::take(&mut ways.long);
+    for &Possible { kind, entries, size, bounds } in model.possible(total, &mut long) {
         // Most are out of the question at first sight.
         let least = (ways.best.max(best) - BEHIND).max(unknown - 2.0);
-        if score + at.most(kind, size) <= least {
+        if score + at.most(kind, bounds) <= least {
             continue;
         }
         let p = score + at.score(kind, (total, entries), size);
         if p > least {
             best = best.max(p);
-            ways.push(from, p, &[Tile { kind, len: total, entries }]);
+            ways.push(model, from, p, &[Tile { kind, len: total, entries }]);
         }
     }
+    ways.long = long;
     // What is that far behind the other readings' ways would not be kept.
     best = best.max(ways.best - BEHIND);
     if best - score + noise < POOR {
         if from == 0 && total <= LONGEST_JOINED {
             several(model, ways, w, (from, state, score), (total, best));
         }
-        ways.push(from, unknown, &[Tile { kind: Kind::Unknown, len: total, entries: 0 }]);
+        ways.push(model, from, unknown, &[Tile { kind: Kind::Unknown, len: total, entries: 0 }]);
         if w.ends.0.is_none() {
             // Perhaps the message goes on after all.
-            ways.push(from, score + MIDDLE, &[]);
+            ways.push(model, from, score + MIDDLE, &[]);
         }
     }
 }
@@ -240,7 +228,7 @@ pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u
 /// two before it.
 fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, score): (u8, u32, f32), total: u32) {
     if before + total <= LONGEST_PREAMBLE {
-        ways.push(from, score - 0.7 - noise(total), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
+        ways.push(model, from, score - 0.7 - model.noise(total), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
     }
     for ahead in [0, 36] {
         let len = total.saturating_sub(ahead);
@@ -248,7 +236,7 @@ fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, s
         if complete && size::VERSION.contains(&len) {
             let size = model.size(Kind::Version, (len, 1));
             let p = at.score(Kind::Version, (len, 1), size) - 0.7;
-            ways.push(from, score + p, &[Tile { kind: Kind::Version, len, entries: 1 }]);
+            ways.push(model, from, score + p, &[Tile { kind: Kind::Version, len, entries: 1 }]);
         }
     }
 }
@@ -279,19 +267,20 @@ fn several(
         let at = after.as_ref().unwrap_or(before).situation(model, w.side, w.now);
         let joined = part.score + JOINED;
         if count > 0 {
-            size::candidates(part.rest, |kind, entries| {
-                let size = model.size(kind, (part.rest, entries));
-                if joined + at.most(kind, size) <= best - NOT_MUCH {
-                    return;
+            let mut long = std::mem::take(&mut ways.long);
+            for &Possible { kind, entries, size, bounds } in model.possible(part.rest, &mut long) {
+                if joined + at.most(kind, bounds) <= best - NOT_MUCH {
+                    continue;
                 }
                 let p = joined + at.score(kind, (part.rest, entries), size);
                 if p > best - NOT_MUCH {
                     best = best.max(p);
                     let mut tiles = part.tiles;
                     tiles[count] = Tile { kind, len: part.rest, entries };
-                    ways.push(from, p, &tiles[..=count]);
+                    ways.push(model, from, p, &tiles[..=count]);
                 }
-            });
+            }
+            ways.long = long;
         }
         if count + 1 >= TILES {
             continue;
@@ -300,7 +289,7 @@ fn several(
         for (len, entries, kinds) in FIXED.into_iter().filter(|f| f.0 + 21 <= part.rest) {
             for kind in kinds {
                 let size = model.size(*kind, (len, entries));
-                if joined + at.most(*kind, size) <= best {
+                if joined + at.most(*kind, model.bounds(*kind, size)) <= best {
                     continue;
                 }
                 let p = joined + at.score(*kind, (len, entries), size);

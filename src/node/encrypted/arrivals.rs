@@ -149,8 +149,8 @@ impl Arrivals {
         let fits = |a: &&mut Arrival| {
             a.compact.is_none_or(|size| size == s.size)
                 && (0..if a.compact.is_some() { SAME } else { WHOLE }).contains(&s.time.since(a.time))
-                && !a.on.contains(&s.connection)
                 && a.on.len() < CONNECTIONS
+                && !a.on.contains(&s.connection)
         };
         if let Some(a) = self.recent.iter_mut().find(fits) {
             a.relayed.get_or_insert(s.time);

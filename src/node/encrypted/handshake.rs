@@ -11,6 +11,15 @@ const FEATURES: [Kind; 6] =
 const VERACK: u8 = 1 << 6;
 const VERSION: u8 = 1 << 7;
 
+/// The bit of a message; 0 for those of no handshake.
+fn bit(kind: Kind) -> u8 {
+    match kind {
+        Kind::Version => VERSION,
+        Kind::Verack => VERACK,
+        _ => FEATURES.iter().position(|f| *f == kind).map_or(0, |i| 1 << i),
+    }
+}
+
 /// Of one connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Handshake {
@@ -23,13 +32,14 @@ pub struct Handshake {
 }
 
 impl Handshake {
+    /// Whether a message is one of a handshake.
+    pub fn has(kind: Kind) -> bool {
+        bit(kind) != 0
+    }
+
     /// Takes a message; true when its point is to be written, or written again.
     pub fn note(&mut self, side: Side, kind: Kind, time: Timestamp) -> bool {
-        let bit = match kind {
-            Kind::Version => VERSION,
-            Kind::Verack => VERACK,
-            _ => FEATURES.iter().position(|f| *f == kind).map_or(0, |i| 1 << i),
-        };
+        let bit = bit(kind);
         let said = &mut self.said[side as usize];
         let news = bit & !*said != 0;
         *said |= bit;

@@ -1,15 +1,17 @@
 //! What the inferred messages of a node's encrypted connections add up to: transactions, blocks, and where they meet
 //! what is read in the clear. Everything here is *estimated*.
 //!
-//! Reading order: [`handshake`], then here (messages in the order of their times), [`arrivals`] (blocks), [`matcher`] (which transaction or
+//! Reading order: [`handshake`], [`order`] (messages in the order of their times), then here, [`arrivals`] (blocks), [`matcher`] (which transaction or
 //! block a message was, by what other connections show in the clear).
 
 pub mod arrivals;
 pub mod handshake;
 pub mod matcher;
+pub mod order;
 
 use self::arrivals::Arrivals;
 use self::matcher::Matcher;
+use self::order::{Stamps, Waiting};
 use super::ledger::Pen;
 use super::output::Direction;
 use crate::flow::PacketIndex;
@@ -17,17 +19,12 @@ use crate::message::hash::Hash256;
 use crate::message::v2::kind::Kind;
 use crate::series::{id, processed_blocks, tx};
 use crate::time::{SECOND, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// Messages are told up to 4 s after they were sent, on each connection later or sooner: so long they wait to be put in
 /// the order of their times, ns.
 const LATE: i64 = 5 * SECOND;
-/// Messages that wait for that at most (some 6 MB); beyond, the oldest is taken out of turn: that may cost the
-/// connection between a block and its relay, and loses nothing.
-const WAITING: usize = 65_536;
-/// Times of points remembered, of each kind, so that no other gets the same: points of one instant come together.
-const STAMPS: usize = 1024;
 
 /// An inferred message, as a node sees it.
 #[derive(Clone, Copy, Debug)]
@@ -64,12 +61,11 @@ pub struct Totals {
 /// Of one node.
 #[derive(Clone, Debug, Default)]
 pub struct Encrypted {
-    waiting: BTreeMap<(Timestamp, u64), Sighting>,
-    taken: u64,
+    waiting: Waiting,
     arrivals: Arrivals,
     matcher: Matcher,
     /// Times of the newest points, by [`Written`].
-    stamps: [BTreeSet<Timestamp>; 5],
+    stamps: [Stamps; 5],
     /// Since the start.
     pub totals: Totals,
 }
@@ -87,16 +83,7 @@ enum Written {
 impl Encrypted {
     /// A time for a point, which no other of its kind has.
     fn stamp(&mut self, what: Written, time: Timestamp) -> Timestamp {
-        let taken = &mut self.stamps[what as usize];
-        let mut free = time;
-        while taken.contains(&free) {
-            free = free.plus(1);
-        }
-        taken.insert(free);
-        if taken.len() > STAMPS {
-            taken.pop_first();
-        }
-        free
+        self.stamps[what as usize].free(time)
     }
 
     /// A time for the point of a handshake, which no other handshake has.
@@ -114,11 +101,9 @@ impl Encrypted {
         if !of_interest {
             return;
         }
-        self.taken += 1;
-        self.waiting.insert((s.time, self.taken), s);
-        if self.waiting.len() > WAITING {
-            self.next(pen);
-        }
+        // Taken out of turn, a block may be parted from its relay; nothing is lost.
+        let early = self.waiting.push(s);
+        self.take_all(&early, pen);
     }
 
     /// A transaction (its txid) or block is seen in the clear in a message of `size` bytes of payload.
@@ -126,20 +111,25 @@ impl Encrypted {
         self.matcher.clear((kind, size), id, at, direction);
     }
 
-    /// Takes the oldest that waits.
-    fn next(&mut self, pen: &mut Pen<'_>) {
-        let Some((_, s)) = self.waiting.pop_first() else { return };
+    fn take_all(&mut self, messages: &[Sighting], pen: &mut Pen<'_>) {
+        for s in messages {
+            self.take(s, pen);
+        }
+    }
+
+    /// Takes a message in its turn.
+    fn take(&mut self, s: &Sighting, pen: &mut Pen<'_>) {
         if s.kind == Kind::Tx && s.direction == Direction::Recv {
             self.totals.transactions += 1;
             self.totals.tx_bytes += u64::from(s.size);
             let time = self.stamp(Written::Tx, s.time);
             pen.write(id::TX, time, || tx::estimated(s.size, s.confidence));
         }
-        if let Some(crowded_out) = self.arrivals.take(&s) {
+        if let Some(crowded_out) = self.arrivals.take(s) {
             self.arrived(&crowded_out, pen);
         }
         if matches!(s.kind, Kind::Tx | Kind::Block | Kind::CmpctBlock)
-            && let Some(early) = self.matcher.wait(s)
+            && let Some(early) = self.matcher.wait(*s)
         {
             self.meet(&early, pen);
         }
@@ -162,8 +152,9 @@ impl Encrypted {
     /// Time passes.
     pub fn tick(&mut self, now: Timestamp, pen: &mut Pen<'_>) {
         let until = now.plus(-LATE);
-        while self.waiting.first_key_value().is_some_and(|((time, _), _)| *time <= until) {
-            self.next(pen);
+        while let Some(second) = self.waiting.due(until) {
+            self.take_all(&second, pen);
+            self.waiting.reuse(second);
         }
         while let Some(a) = self.arrivals.settled(until) {
             self.arrived(&a, pen);
@@ -176,8 +167,8 @@ impl Encrypted {
 
     /// The capture ends: everything is decided.
     pub fn finish(&mut self, pen: &mut Pen<'_>) {
-        while !self.waiting.is_empty() {
-            self.next(pen);
+        while let Some(second) = self.waiting.oldest() {
+            self.take_all(&second, pen);
         }
         while let Some(a) = self.arrivals.oldest() {
             self.arrived(&a, pen);
