@@ -1,6 +1,6 @@
 // Every page shows the numbers that the store holds.
 import assert from 'node:assert/strict';
-import { cells, clean, colours, ENCRYPTED, finished, legend, number, open, plain, serveFile, settle } from './tools.mjs';
+import { cells, clean, colours, drawn, ENCRYPTED, finished, legend, number, open, plain, serveFile, settle } from './tools.mjs';
 
 /** The original's panels that this capture has something for, and those that stay empty in it. */
 const DRAWN = [
@@ -134,7 +134,7 @@ export async function query({ url, context, known }) {
   await page.waitForFunction(() => document.querySelector('[aria-label=Result] th:nth-child(2)')?.textContent === 'bytes_recv');
   await page.getByRole('button', { name: 'chart', exact: true }).click();
   await page.waitForSelector('#panel-result canvas');
-  await page.waitForTimeout(100);
+  await drawn(page);
   assert.ok((await colours(page, 'result')) > 20);
   // As CSV.
   const link = await page.getByRole('link', { name: 'CSV' }).getAttribute('href');

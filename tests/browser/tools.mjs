@@ -111,6 +111,16 @@ export const number = (text) => {
   return Number(m[0]);
 };
 
+/** Waits until the page has drawn what it was told: effects run after a frame, and what they change is drawn in the next. */
+export const drawn = (page) =>
+  page.evaluate(async () => {
+    for (let frame = 0; frame < 3; frame += 1) await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  });
+
+/** Waits until the link has `value` for `name`, or no such name when null. */
+export const linked = (page, name, value) =>
+  page.waitForFunction(([n, v]) => new URLSearchParams(location.hash.split('?')[1]).get(n) === v, [name, value]);
+
 /** Scrolls through the page, so that every panel comes into sight and asks; waits until none waits. */
 export async function settle(page) {
   for (let y = 0; ; y += 500) {
@@ -120,6 +130,7 @@ export async function settle(page) {
   }
   await page.waitForFunction(() => !document.querySelector('.waiting, [aria-busy="true"]'), undefined, { timeout: 30_000 });
   await page.evaluate(() => scrollTo(0, 0));
+  await drawn(page);
 }
 
 /** Colours of a panel's canvas other than the transparent ground and greys: 0 is a blank chart. */
