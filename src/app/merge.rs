@@ -2,11 +2,14 @@
 
 use super::batch::{EventBatch, MarkKind, Passed, Run};
 use crate::message::event::Event;
+use crate::node::View;
 use crate::series::sensor::Counters;
 use crate::time::Timestamp;
 
 /// What the node stage is given.
 pub enum Merged<'a> {
+    /// Events that come next, though others may come between them: what they need may be fetched side by side.
+    Ahead(&'a [Event]),
     /// An event. Its memory is the worker's: it stays in the answer, and goes back with it.
     Event(&'a mut Event),
     /// One second of capture time has passed, all of whose events were given.
@@ -23,6 +26,7 @@ pub fn merge(answers: &mut [EventBatch], mut each: impl FnMut(Merged<'_>)) {
         runs.push(a.runs.iter().copied().peekable());
         passed.push(a.passed.drain(..).peekable());
     }
+    let mut shown = vec![0; events.len()];
     loop {
         let key = |r: &Run| (r.seq, r.partition);
         let next = runs.iter_mut().enumerate().filter_map(|(k, r)| r.peek().map(|r| (key(r), k))).min();
@@ -32,7 +36,15 @@ pub fn merge(answers: &mut [EventBatch], mut each: impl FnMut(Merged<'_>)) {
             (Some(((seq, _), k)), mark) if mark.is_none_or(|m| seq <= m) => {
                 let run = runs[k].next();
                 let n = run.map_or(0, |r| r.events as usize);
-                events[k].by_ref().take(n).for_each(|e| each(Merged::Event(e)));
+                for _ in 0..n {
+                    if shown[k] == 0 {
+                        let next = events[k].as_slice();
+                        shown[k] = next.len().min(View::AHEAD);
+                        each(Merged::Ahead(&next[..shown[k]]));
+                    }
+                    shown[k] = shown[k].saturating_sub(1);
+                    events[k].by_ref().take(1).for_each(|e| each(Merged::Event(e)));
+                }
             }
             (_, Some(_)) => each(joined(passed.iter_mut().filter_map(Iterator::next))),
             (_, None) => return,

@@ -173,6 +173,7 @@ impl<O: Consumer> NodeStage<O> {
         let Some(out) = place else { return };
         let mut last = false;
         merge(answers, |merged| match merged {
+            Merged::Ahead(events) => view.ahead(events),
             Merged::Event(event) => view.event(event, out),
             Merged::Tick(time, counters) => {
                 let counters = view.wants_counters(time).then_some(*counters);

@@ -174,6 +174,14 @@ pub trait StreamHandler {
     /// Figures of a conversation that had segments since the last tick, at each tick and before it is forgotten.
     fn progress(&mut self, at: At, conversation: &Conversation, stream: &mut Self::Stream, stats: &[DirectionStats; 2]);
 
+    /// The figures of these come next. What they are made of lies far apart in memory when there are thousands of them:
+    /// who looks at it here has it fetched side by side, not one after the other.
+    fn ahead<'a>(&self, _streams: impl Iterator<Item = &'a Self::Stream> + Clone)
+    where
+        Self::Stream: 'a,
+    {
+    }
+
     /// One second of capture time has passed; after all else that it brings.
     fn tick(&mut self) {}
 

@@ -21,6 +21,7 @@ use crate::series::sensor::{self, Counters};
 use crate::series::{Point, id};
 use crate::time::{SECOND, Timestamp};
 use std::collections::{HashMap, VecDeque};
+use std::hint::black_box;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -72,6 +73,9 @@ pub struct View {
 }
 
 impl View {
+    /// Events that [`View::ahead`] looks at, at most.
+    pub const AHEAD: usize = 16;
+
     /// Nothing seen yet.
     pub fn new(config: Config) -> Self {
         let watch = Watch::new(config.nodes.clone());
@@ -103,6 +107,21 @@ impl View {
         let Event { at, connection, .. } = *event;
         self.learner.hold(std::mem::replace(event, Event { at, connection, what: What::Revived }));
         self.decide(time, out);
+    }
+
+    /// These events come next. With thousands of connections each is far away in memory: looked up together they are
+    /// fetched side by side, not one after the other.
+    pub fn ahead(&self, events: &[Event]) {
+        let mut connections = [None; Self::AHEAD];
+        let mut messages = 0;
+        for (c, event) in connections.iter_mut().zip(events) {
+            *c = self.connections.get(&event.connection);
+            if let What::Estimates(estimates) = &event.what {
+                messages ^= estimates.first().map_or(0, |e| e.len);
+            }
+        }
+        let look = |c: &Connection| c.conversation.id.0 ^ c.stats[0].packets ^ u64::from(c.nodes[0].is_some());
+        black_box((messages, connections.into_iter().flatten().fold(0, |a, c| a ^ look(c))));
     }
 
     /// Whether an event waits until it is known which end of its connection is a watched node.

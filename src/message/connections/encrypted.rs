@@ -25,7 +25,7 @@ impl Connections {
                     }
                 }
             }
-            s.v2 = Some(Box::new(decoder));
+            s.v2 = Some(decoder);
         }
         if let Some(v2) = &mut s.v2 {
             v2.span(model, scratch, (side, span, at.index));
@@ -37,7 +37,7 @@ impl Connections {
 
     /// Passes on what was decided.
     pub(super) fn tell(&mut self, at: At, c: &Conversation, s: &mut Connection) {
-        let Some(told) = s.v2.as_mut().and_then(|v2| v2.take()) else { return };
+        let Some(told) = s.v2.as_mut().and_then(Decoder::take) else { return };
         // Joined in the middle: nothing shows better what it is.
         self.settle(at, c, s, Transport::V2);
         self.push(at, c, What::Estimates(told));

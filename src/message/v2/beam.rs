@@ -93,6 +93,13 @@ impl Beam {
         Self { readings, nodes: Vec::new() }
     }
 
+    /// Looks at the best readings and the messages, so that they are at hand; what is told means nothing.
+    #[inline]
+    pub fn look(&self) -> u32 {
+        let readings = self.readings.iter().take(2).fold(0, |a, r| a ^ r.state.look() ^ u32::from(r.node));
+        self.nodes.iter().take(4).fold(readings, |a, n| a ^ n.len)
+    }
+
     /// Memory of the readings and their messages, bytes.
     pub fn allocated(&self) -> usize {
         self.readings.capacity() * size_of::<Reading>() + self.nodes.capacity() * size_of::<Node>()

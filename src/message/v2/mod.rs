@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`kind`], [`size`] (which messages may have a length),
 //! [`state`] (what was said, what is owed), [`counts`] and [`model`] (habits
-//! learnt from recordings: `table.txt`), [`ways`] (what a write may be), [`beam`] (which readings are kept). How well it
+//! learnt from recordings: `table.txt`), [`ways`] (what a write may be), [`beam`] (which readings are kept), [`reader`] (what is decided). How well it
 //! does, and what defeats it: `docs/v2.md`.
 //!
 //! Contract: no bytes are kept; at most 8 KiB a connection; nothing depends on
@@ -20,46 +20,19 @@ pub mod beam;
 pub mod counts;
 pub mod kind;
 pub mod model;
+pub mod reader;
 pub mod size;
 pub mod state;
 pub mod ways;
 
-use self::beam::{Beam, NODES, NONE, Node, Scratch};
+use self::beam::Scratch;
 use self::counts::Writer;
 use self::kind::Kind;
 use self::model::Model;
-use self::state::{State, Tick, UNSURE};
-use self::ways::Write;
+use self::reader::{Reader, Segment, UNREAD};
+use self::state::State;
 use crate::flow::{Gap, PacketIndex, Side, Span};
-use crate::time::{SECOND, Timestamp};
-
-/// A message waits this long for evidence, ns.
-const DEADLINE: i64 = 3 * SECOND;
-/// Evidence (natural logarithm, against random lengths) at which a connection is believed.
-const BELIEVED: f32 = 25.0;
-/// Evidence at which it is not any more.
-const DOUBTED: f32 = -10.0;
-/// Evidence is kept within these: a connection is judged by what it did lately.
-const EVIDENCE: (f32, f32) = (-20.0, 40.0);
-/// Answered requests that a connection joined in the middle must have shown.
-const ANSWERED: u8 = 3;
-/// Messages that wait until the connection is believed.
-const HELD: usize = 32;
-/// So many decided messages do not wait for the next tick.
-const TOLD: usize = 6;
-/// Segments that wait to be read together: the readings of a connection are memory that, with thousands of them, each time
-/// comes from far.
-const UNREAD: usize = 7;
-/// After so many segments that nothing explains, as many are let pass unread.
-const PATIENCE: u32 = 256;
-/// Unit of [`Tick`], ns.
-const TICK: i64 = 100_000;
-/// After so many (2.5 days) they are counted anew.
-const LONG: Tick = 1 << 31;
-/// Segments shorter than this are no full ones.
-const SMALLEST_FULL: u32 = 512;
-/// Payloads of a full segment with the usual MTUs and options (RFC 879, RFC 6691; 1500, 1492, 1280, 576 bytes).
-const FULL: [u32; 12] = [1460, 1448, 1452, 1440, 1428, 1420, 1408, 1400, 1388, 1220, 1208, 536];
+use crate::time::Timestamp;
 
 /// A message, as far as sizes, order and time tell.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,119 +64,62 @@ impl Estimate {
     }
 }
 
-/// A segment, or a gap of known length, that was not read yet.
-#[derive(Clone, Copy)]
-struct Segment {
-    end: u64,
-    time: Timestamp,
-    index: PacketIndex,
-    len: u32,
-    side: Side,
-    pushed: bool,
-    lost: bool,
-}
-
 /// The encrypted messages of one connection.
+///
+/// What reads it is in a box, far in memory where there are thousands of connections: what each segment asks for is here, and
+/// to write the segment there nobody has to wait.
 pub struct Decoder {
-    /// The first `new` of them wait to be read.
-    segments: [Segment; UNREAD],
+    /// Segments that wait to be read.
     new: u8,
-    beam: Beam,
-    base: Option<Timestamp>,
-    /// Decided messages of a connection that is not believed yet.
-    held: Vec<Estimate>,
-    /// Decided messages that are certain to be told: all at once, since each time takes its way to the node stage.
-    told: Vec<Estimate>,
-    /// Longest segment and how often it was seen.
-    full: [(u32, u8); 2],
-    /// Full segments without PSH, and with it.
-    pushes: [[u16; 2]; 2],
-    evidence: f32,
-    from_start: bool,
-    believed: bool,
-    /// Segments since it was last believed.
-    unread: u32,
+    waits: bool,
+    reader: Box<Reader>,
 }
 
 impl Decoder {
     /// A connection whose first byte is seen, or one joined in the middle.
     pub fn new(from_start: bool) -> Self {
-        let none = Segment {
-            end: 0,
-            time: Timestamp::from_nanos(0),
-            index: PacketIndex(0),
-            len: 0,
-            side: Side::Low,
-            pushed: false,
-            lost: false,
-        };
-        Self {
-            segments: [none; UNREAD],
-            new: 0,
-            beam: Beam::new(from_start),
-            base: None,
-            held: Vec::new(),
-            told: Vec::new(),
-            full: [(0, 0); 2],
-            pushes: [[0; 2]; 2],
-            evidence: 0.0,
-            from_start,
-            believed: false,
-            unread: 0,
-        }
+        Self { new: 0, waits: false, reader: Box::new(Reader::new(from_start)) }
     }
 
     /// Whether its lengths have shown that it is a Bitcoin connection.
     pub fn is_believed(&self) -> bool {
-        self.believed
+        self.reader.is_believed()
     }
 
     /// Whether there are messages that time alone will decide.
+    #[inline]
     pub fn waits(&self) -> bool {
-        self.believed && !self.beam.nodes.is_empty()
+        self.waits
     }
 
     /// Memory that it has, bytes.
     pub fn allocated(&self) -> usize {
-        let estimates = self.held.capacity() + self.told.capacity();
-        size_of::<Self>() + self.beam.allocated() + estimates * size_of::<Estimate>()
+        size_of::<Self>() + self.reader.allocated()
     }
 
     /// The messages that were decided since the last call, of a connection that was believed by then.
     pub fn take(&mut self) -> Option<Vec<Estimate>> {
-        (!self.told.is_empty()).then(|| std::mem::take(&mut self.told))
+        self.reader.take()
     }
 
-    /// So many messages are decided that [`Self::take`] should not wait for the next tick.
+    /// So many messages were decided just now that [`Self::take`] should not wait for the next tick.
+    #[inline]
     pub fn is_full(&self) -> bool {
-        self.told.len() >= TOLD
+        self.new == 0 && self.reader.is_full()
     }
 
     /// Whose habits `side` has, as far as its handshake told, by the segments that were read.
     pub fn writer(&self, side: Side) -> Writer {
-        self.state().map_or(Writer::Any, |s| s.ends[side as usize].writer)
+        self.reader.writer(side)
     }
 
     /// What it is most probably at, by the segments that were read.
     pub fn state(&self) -> Option<&State> {
-        self.beam.readings.first().map(|r| &r.state)
-    }
-
-    fn now(&mut self, time: Timestamp) -> Tick {
-        let base = *self.base.get_or_insert(time);
-        let now = time.since(base).max(0) / TICK;
-        if now < i64::from(LONG) {
-            return now as Tick;
-        }
-        // Connections live for weeks: what was before this becomes the beginning.
-        let earlier = i64::from(LONG / 2);
-        self.base = Some(time.plus(-earlier * TICK));
-        let by = Tick::try_from(now - earlier).unwrap_or(Tick::MAX);
-        self.beam.readings.iter_mut().for_each(|r| r.state.shift(by));
-        LONG / 2
+        self.reader.state()
     }
 
     /// Takes the next segment of `side`; it is read with the next ones, at the latest at the next tick.
+    #[inline]
     pub fn span(&mut self, model: &Model, scratch: &mut Scratch, (side, span, index): (Side, &Span, PacketIndex)) {
         let len = u32::try_from(span.len).unwrap_or(u32::MAX);
         let Span { offset, time, pushed, .. } = *span;
@@ -220,195 +136,52 @@ impl Decoder {
     ) {
         if !gap.known || gap.len == 0 || gap.len > u64::from(size::LONGEST) {
             self.read(model, scratch);
-            return self.restart(side, time);
+            return self.reader.restart(side, time);
         }
         let end = gap.offset + gap.len;
         self.add(model, scratch, Segment { end, time, index, len: gap.len as u32, side, pushed: false, lost: true });
     }
 
+    #[inline]
     fn add(&mut self, model: &Model, scratch: &mut Scratch, segment: Segment) {
-        self.segments[usize::from(self.new)] = segment;
+        self.reader.keep(self.new, segment);
         self.new += 1;
         if usize::from(self.new) == UNREAD {
             self.read(model, scratch);
         }
     }
 
+    /// Looks at what waits to be read, so that it is at hand when its turn comes; what is told means nothing.
+    #[inline]
+    pub fn look(&self) -> u32 {
+        self.reader.look(self.new)
+    }
+
+    /// The same with what [`Decoder::look`] found the place of.
+    #[inline]
+    pub fn look_further(&self) -> u32 {
+        self.reader.look_further()
+    }
+
     /// Reads the segments that wait.
     fn read(&mut self, model: &Model, scratch: &mut Scratch) {
-        for i in 0..usize::from(std::mem::take(&mut self.new)) {
-            let segment = self.segments[i];
-            let ends = if segment.lost { (Some(-1.0), Some(-0.5)) } else { self.ends(&segment) };
-            let now = self.now(segment.time);
-            let Segment { end, time, index, len, side, lost, .. } = segment;
-            self.write(model, scratch, &Write { side, end, len, time, now, index, ends, lost });
-        }
-    }
-
-    /// How probable it is that no message ends with a segment, and that one does.
-    fn ends(&mut self, s: &Segment) -> (Option<f32>, Option<f32>) {
-        let full = self.fills_segment(s.side, s.len);
-        let pushes = &mut self.pushes[s.side as usize];
-        if full {
-            pushes[usize::from(s.pushed)] = pushes[usize::from(s.pushed)].saturating_add(1);
-        }
-        let telling = pushes[0] > pushes[1];
-        match (s.pushed, full) {
-            (true, false) => (None, Some(0.0)),
-            // Unless all segments have it, PSH ends a write also when that fills its segment.
-            (true, true) if telling => (Some(-9.0), Some(0.0)),
-            (true, true) => (Some(-1.5), Some(-0.25)),
-            (false, true) => (Some(0.0), None),
-            (false, false) => (Some(-0.7), Some(-0.7)),
-        }
-    }
-
-    /// The place in the stream of `side` is not known any more: go on at the next segment.
-    fn restart(&mut self, side: Side, time: Timestamp) {
-        let now = self.now(time);
-        for r in &mut self.beam.readings {
-            r.state.ends[side as usize].pending = 0;
-            r.state.unsure = now + UNSURE;
-        }
-    }
-
-    fn fills_segment(&mut self, side: Side, len: u32) -> bool {
-        if len < SMALLEST_FULL {
-            return false;
-        }
-        let (largest, times) = &mut self.full[side as usize];
-        if len > *largest {
-            (*largest, *times) = (len, 1);
-        } else if len == *largest {
-            *times = times.saturating_add(1);
-        }
-        len == *largest && (FULL.contains(&len) || *times > 2)
-    }
-
-    fn write(&mut self, model: &Model, scratch: &mut Scratch, w: &Write) {
-        if !self.believed {
-            self.unread += 1;
-            if self.unread > PATIENCE {
-                return self.sleep();
-            }
-        }
-        let gain = self.beam.write(model, scratch, w);
-        self.evidence = (self.evidence + gain).clamp(EVIDENCE.0, EVIDENCE.1);
-        self.judge();
-        if self.beam.readings.len() == 1 {
-            let node = self.beam.readings[0].node;
-            self.settle(scratch, node);
-        } else if self.beam.nodes.len() > NODES {
-            self.crowded(scratch);
-        } else if self.beam.is_full() {
-            // Before more room is taken: what all agree on need not wait for the next second.
-            let common = self.beam.common(scratch);
-            self.settle(scratch, common);
-        }
-    }
-
-    /// Nothing explains it: rest for a while, then look at it as if joined in the middle.
-    fn sleep(&mut self) {
-        if self.unread == PATIENCE + 1 {
-            self.beam = Beam { readings: Vec::new(), nodes: Vec::new() };
-            self.held = Vec::new();
-        }
-        if self.unread > 2 * PATIENCE {
-            let told = std::mem::take(&mut self.told);
-            let Self { segments, new, full, pushes, .. } = *self;
-            *self = Self { segments, new, told, full, pushes, ..Self::new(false) };
-        }
-    }
-
-    fn judge(&mut self) {
-        if self.believed {
-            self.believed = self.evidence > DOUBTED;
-            self.unread = 0;
-        } else if self.evidence >= BELIEVED {
-            let Some(state) = self.state() else { return };
-            let handshake = Kind::Verack.once().is_some_and(|bit| state.ends.iter().any(|e| e.once & bit != 0));
-            self.believed = if self.from_start { handshake } else { state.answered >= ANSWERED };
-            if self.believed {
-                self.told.append(&mut self.held);
-                self.held = Vec::new();
-            }
-        }
+        self.reader.read(model, scratch, std::mem::take(&mut self.new));
+        self.waits = self.reader.waits();
     }
 
     /// One second of capture time has passed.
     pub fn tick(&mut self, model: &Model, scratch: &mut Scratch, time: Timestamp) {
         self.read(model, scratch);
-        if !self.beam.nodes.is_empty() {
-            let now = self.now(time);
-            self.beam.second(now);
-            let common = self.beam.common(scratch);
-            self.settle(scratch, common);
-            self.overdue(scratch, time.plus(-DEADLINE));
-        }
-        if self.beam.nodes.is_empty() {
-            self.beam.rest();
-        }
-    }
-
-    /// Decides everything up to `time` as the best reading has it.
-    fn overdue(&mut self, scratch: &mut Scratch, time: Timestamp) {
-        let Some(best) = self.beam.readings.first().map(|r| r.node) else { return };
-        let old = self.beam.chain(best).find(|n| self.beam.nodes[*n as usize].time <= time);
-        if let Some(node) = old {
-            self.settle(scratch, node);
-        }
-    }
-
-    fn crowded(&mut self, scratch: &mut Scratch) {
-        let common = self.beam.common(scratch);
-        self.settle(scratch, common);
-        if self.beam.nodes.len() > NODES * 3 / 4 {
-            let best = self.beam.readings.first().map_or(NONE, |r| r.node);
-            let half = self.beam.chain(best).count() / 2;
-            let node = self.beam.chain(best).nth(half).unwrap_or(NONE);
-            self.settle(scratch, node);
-        }
-    }
-
-    /// Decides the messages up to `node`.
-    fn settle(&mut self, scratch: &mut Scratch, node: u16) {
-        if node == NONE {
-            return;
-        }
-        let Self { beam, held, told, believed, .. } = self;
-        beam.decide(scratch, node, |node, share| {
-            let Some(message) = estimate(node, share) else { return };
-            if !*believed {
-                if held.len() >= HELD {
-                    held.remove(0);
-                }
-                return held.push(message);
-            }
-            if told.capacity() == 0 {
-                told.reserve_exact(TOLD);
-            }
-            told.push(message);
-        });
+        self.reader.tick(scratch, time);
+        self.waits = self.reader.waits();
     }
 
     /// The connection ends: everything is decided.
     pub fn finish(&mut self, model: &Model, scratch: &mut Scratch) {
         self.read(model, scratch);
-        let best = self.beam.readings.first().map_or(NONE, |r| r.node);
-        self.settle(scratch, best);
+        self.reader.finish(scratch);
+        self.waits = self.reader.waits();
     }
-}
-
-fn estimate(node: &Node, share: f32) -> Option<Estimate> {
-    node.kind.command()?;
-    if node.lost {
-        return None;
-    }
-    // What is hardly better explained than by chance is hardly believed; most is so much better that this is 1.
-    let plausible = if node.gain > 8.0 { 1.0 } else { 1.0 / (1.0 + (-(node.gain + 9.0)).exp()) };
-    let confidence = (share * plausible * 0.999 * 1000.0) as u16;
-    let Node { side, kind, offset, len, entries, time, index, .. } = *node;
-    Some(Estimate { side, kind, offset, len, entries, time, index, confidence })
 }
 
 #[cfg(test)]

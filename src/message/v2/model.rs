@@ -273,7 +273,15 @@ impl Habits<'_> {
     /// Of `kind`: what its own side did and what the other did are taken for independent.
     #[inline]
     pub fn of(&self, kind: Kind) -> f32 {
-        (self.next[kind as usize] + self.react[kind as usize]).clamp(LEAST, 0.0)
+        let p = self.next[kind as usize] + self.react[kind as usize];
+        // Not `clamp`: it is never NaN, and this is done for all that any bytes may be.
+        if p > 0.0 {
+            0.0
+        } else if p > LEAST {
+            p
+        } else {
+            LEAST
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::counts::Counts;
 use super::*;
 use crate::flow::GapCause;
+use crate::time::SECOND;
 
 /// Who called, and who was called.
 const OUT: Side = Side::Low;
@@ -289,8 +290,8 @@ fn who_makes_himself_doubted_hides_nothing() {
         lab.handshake().wait(6);
         lab.write(OUT, &[22 + 3 * 36]).write(BACK, &[22 + 3 * 36]).write(OUT, &[243, 421]);
         lab.decoder.read(Model::learnt(), &mut lab.scratch);
-        let decided: Vec<Estimate> = lab.told.iter().chain(&lab.decoder.told).copied().collect();
-        assert!(lab.decoder.told.len() >= 2, "some wait to be told");
+        let decided: Vec<Estimate> = lab.told.iter().chain(&lab.decoder.reader.told).copied().collect();
+        assert!(lab.decoder.reader.told.len() >= 2, "some wait to be told");
         // Nothing has 5 bytes.
         lab.write(OUT, &vec![5; doubtful]);
         lab.decoder.read(Model::learnt(), &mut lab.scratch);

@@ -197,15 +197,16 @@ pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u
     let unknown = score + if w.lost { LOST } else { UNKNOWN } - noise;
     let mut best = unknown;
     let mut long = std::mem::take(&mut ways.long);
+    let mut least = (ways.best.max(best) - BEHIND).max(unknown - 2.0);
     for &Possible { kind, entries, size, bounds } in model.possible(total, &mut long) {
         // Most are out of the question at first sight.
-        let least = (ways.best.max(best) - BEHIND).max(unknown - 2.0);
         if score + at.most(kind, bounds) <= least {
             continue;
         }
         let p = score + at.score(kind, (total, entries), size);
         if p > least {
             best = best.max(p);
+            least = least.max(p - BEHIND);
             ways.push(model, from, p, &[Tile { kind, len: total, entries }]);
         }
     }

@@ -13,14 +13,19 @@ impl View {
     pub(super) fn estimates(&mut self, id: PacketIndex, at: At, estimates: &[Estimate], out: &mut impl Output) {
         let Self { connections, nodes, .. } = self;
         let Some(c) = connections.get_mut(&id) else { return };
-        let before = c.handshake.as_ref().and_then(|h| h.complete);
+        let mut completed = false;
         for estimate in estimates {
             let Estimate { side: sender, kind, time, confidence, .. } = *estimate;
             let Some(command) = kind.command() else { continue };
             let round_trip = c.estimated_round_trip(estimate);
             // Most messages are of no handshake.
             let mut handshake = Handshake::has(kind).then(|| c.handshake.get_or_insert_default());
-            let news = handshake.as_mut().is_some_and(|h| h.note(sender, kind, time));
+            let news = handshake.as_mut().is_some_and(|h| {
+                let before = h.complete;
+                let news = h.note(sender, kind, time);
+                completed |= h.complete != before;
+                news
+            });
             for (i, (node, side)) in c.nodes.into_iter().flatten().enumerate() {
                 let direction = if sender == side { Direction::Sent } else { Direction::Recv };
                 let peer = c.conversation.endpoints[side.other() as usize];
@@ -44,7 +49,7 @@ impl View {
                 out.estimate(&SeenEstimate { at, connection: id, node, peer, direction, estimate, round_trip });
             }
         }
-        if c.handshake.as_ref().and_then(|h| h.complete) != before {
+        if completed {
             self.recount(id);
         }
     }
