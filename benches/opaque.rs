@@ -2,7 +2,9 @@
 //! `cargo bench --bench opaque`.
 //!
 //! The same conversations on Bitcoin's port, where lengths are read, and on another, where bytes are counted: CPU time
-//! (user and system, the least of three runs) and memory, with few and with 10,000 connections.
+//! (user and system, the least of three runs) and memory, with few and with 10,000 connections. First recorded
+//! conversations, copied (the bundled ones, and those below the folder that `BTCDMON_SHARED` names), then made ones,
+//! whose peers ask for any part of what is announced and are harder to read.
 
 #![allow(dead_code, reason = "the generators and the measuring are shared with the benchmark `replay`")]
 
@@ -14,9 +16,10 @@ mod measure;
 
 use anyhow::Result;
 use capture::Capture;
+use generate::copies::Recording;
 use generate::encrypted::{self, Encrypted};
 use measure::Usage;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The binary that cargo has built with this benchmark.
@@ -44,13 +47,35 @@ fn main() -> Result<()> {
         })?;
         let read = Capture::read("encrypted", path)?;
         let usage = measure::best(RUNS, || {
-            let mut c = Command::new(BTCDMON);
-            c.args(["replay", "--quiet", "--workers", "1", "--node", "bench=192.0.2.7"]).arg(&read.path);
+            let mut c = replay(&read.path);
+            c.args(["--node", "bench=192.0.2.7"]);
             Ok(c)
         })?;
         std::fs::remove_file(&read.path)?;
         Ok((usage, read.packets))
     };
+    for path in recordings() {
+        let recording = Recording::read(&path)?;
+        let name = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let mut cpu = Vec::new();
+        for port in PORTS {
+            let copies = CONNECTIONS[1].div_ceil(recording.connections);
+            let copy = generate::capture(&scratch, &format!("copies-{name}-{port}"), 0, |path| {
+                recording.write(path, copies, port)
+            })?;
+            let read = Capture::read("copies", copy)?;
+            let usage = measure::best(RUNS, || Ok(replay(&read.path)))?;
+            std::fs::remove_file(&read.path)?;
+            let (packets, connections) = (read.packets, copies * recording.connections);
+            let each = usage.cpu * 1e9 / packets as f64;
+            println!(
+                "{name}, {connections} connections, port {port}: {packets} packets, {:.2} s of CPU, {each:.0} ns a packet",
+                usage.cpu
+            );
+            cpu.push(usage.cpu);
+        }
+        println!("{name}: CPU ratio {:.2}\n", cpu[0] / cpu[1]);
+    }
     for rounds in [ROUNDS, 0] {
         let what = if rounds > 0 { "with relays" } else { "handshakes alone" };
         let mut many = Vec::new();
@@ -73,4 +98,19 @@ fn main() -> Result<()> {
         );
     }
     Ok(())
+}
+
+fn replay(path: &Path) -> Command {
+    let mut c = Command::new(BTCDMON);
+    c.args(["replay", "--quiet", "--workers", "1"]).arg(path);
+    c
+}
+
+/// Recordings in which all connections are encrypted.
+fn recordings() -> Vec<PathBuf> {
+    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/btcd-v2-messages/capture.pcap.zst");
+    let shared = std::env::var_os("BTCDMON_SHARED").map(PathBuf::from);
+    let core = ["core31-v2", "core31-v2-busy", "core31-v2-quiet"];
+    let of = |shared: &PathBuf| core.map(|name| shared.join("captures").join(name).join("capture.pcap.zst"));
+    std::iter::once(bundled).chain(shared.as_ref().map(of).into_iter().flatten()).filter(|path| path.exists()).collect()
 }

@@ -1,11 +1,12 @@
 //! Synthetic captures: the same bytes in every run.
 //!
 //! Reading order: [`rng`], [`tx`] and [`block`] (what is sent), [`p2p`] (in which messages), [`net`] (in which
-//! packets), [`ibd`], [`relay`], [`crowd`] and [`encrypted`] (by whom and when).
+//! packets), [`ibd`], [`relay`], [`crowd`] and [`encrypted`] (by whom and when); [`copies`] (of what was recorded).
 
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
 pub mod block;
+pub mod copies;
 pub mod crowd;
 pub mod encrypted;
 pub mod ibd;
