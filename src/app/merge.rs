@@ -43,7 +43,9 @@ pub fn merge(answers: &mut [EventBatch], mut each: impl FnMut(Merged<'_>)) {
                         each(Merged::Ahead(&next[..shown[k]]));
                     }
                     shown[k] = shown[k].saturating_sub(1);
-                    events[k].by_ref().take(1).for_each(|e| each(Merged::Event(e)));
+                    if let Some(e) = events[k].next() {
+                        each(Merged::Event(e));
+                    }
                 }
             }
             (_, Some(_)) => each(joined(passed.iter_mut().filter_map(Iterator::next))),
@@ -66,4 +68,47 @@ fn joined<'a>(passed: impl Iterator<Item = Passed>) -> Merged<'a> {
     }
     all.streams = streams;
     if kind == MarkKind::End { Merged::End(time, all) } else { Merged::Tick(time, all) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::Run;
+    use super::*;
+    use crate::flow::{At, PacketIndex};
+    use crate::message::event::What;
+
+    #[test]
+    fn what_is_shown_ahead_comes_next_of_its_worker() {
+        let mut next = 0;
+        let mut answers = [EventBatch::default(), EventBatch::default()];
+        // Runs of 1 to 29 events, by turns of two workers.
+        for seq in 0..29_u32 {
+            let k = (seq % 2) as usize;
+            for _ in 0..=seq {
+                next += 1;
+                answers[k].events.push(Event {
+                    at: At::default(),
+                    connection: PacketIndex(next * 2 + u64::from(seq % 2)),
+                    what: What::Revived,
+                });
+            }
+            answers[k].runs.push(Run { seq, partition: k as u8, events: seq + 1 });
+        }
+        let (mut shown, mut given): ([Vec<PacketIndex>; 2], _) = (Default::default(), Vec::new());
+        merge(&mut answers, |merged| match merged {
+            Merged::Ahead(events) => {
+                assert!((1..=View::AHEAD).contains(&events.len()));
+                let k = (events[0].connection.0 % 2) as usize;
+                assert!(shown[k].is_empty(), "all that was shown before has come");
+                shown[k] = events.iter().rev().map(|e| e.connection).collect();
+            }
+            Merged::Event(e) => {
+                assert_eq!(shown[(e.connection.0 % 2) as usize].pop(), Some(e.connection));
+                given.push(e.connection.0 / 2);
+            }
+            _ => panic!("there was no mark"),
+        });
+        assert!(given.iter().copied().eq(1..=next));
+        assert!(shown.iter().all(Vec::is_empty));
+    }
 }

@@ -175,7 +175,7 @@ pub trait StreamHandler {
     fn progress(&mut self, at: At, conversation: &Conversation, stream: &mut Self::Stream, stats: &[DirectionStats; 2]);
 
     /// The figures of these come next. What they are made of lies far apart in memory when there are thousands of them:
-    /// who looks at it here has it fetched side by side, not one after the other.
+    /// who looks at it here has it fetched side by side, not one after the other. It must not panic: nobody could be blamed.
     fn ahead<'a>(&self, _streams: impl Iterator<Item = &'a Self::Stream> + Clone)
     where
         Self::Stream: 'a,

@@ -258,25 +258,26 @@ impl<H: StreamHandler> Partition<H> {
     /// Tells the handler the figures of every conversation that changed.
     fn report(&mut self, at: At) {
         let Self { table, handler, dirty, busy, .. } = self;
-        let all: Vec<_> = dirty.iter().map(|d| d.0).collect();
-        let mut chunks = all.chunks(TOGETHER);
-        let mut left = 0;
-        dirty.retain(|&(id, conversation)| {
-            if left == 0 {
-                let chunk = chunks.next().unwrap_or_default();
-                left = chunk.len();
-                ahead(table, handler, chunk);
+        let mut kept = 0;
+        for i in 0..dirty.len() {
+            if i % TOGETHER == 0 {
+                *busy = Busy::Nothing;
+                ahead(table, handler, &dirty[i..dirty.len().min(i + TOGETHER)]);
             }
-            left -= 1;
+            let (id, conversation) = dirty[i];
             *busy = Busy::Flow(id);
             let Some(flow) = table.get_mut(id).filter(|f| f.dirty && f.conversation.id == conversation) else {
-                return false;
+                continue;
             };
             let stats = figures(flow);
             handler.progress(at, &flow.conversation, &mut flow.stream, &stats);
             flow.dirty = handler.waits(&flow.stream);
-            flow.dirty
-        });
+            if flow.dirty {
+                dirty[kept] = (id, conversation);
+                kept += 1;
+            }
+        }
+        dirty.truncate(kept);
     }
 
     /// Closes what has been silent for too long (R20) and forgets what has lingered (R19).
@@ -381,9 +382,9 @@ impl<H: StreamHandler> Partition<H> {
 }
 
 /// Has the figures of all these come from memory side by side.
-fn ahead<H: StreamHandler>(table: &FlowTable<H::Stream>, handler: &H, ids: &[FlowId]) {
+fn ahead<H: StreamHandler>(table: &FlowTable<H::Stream>, handler: &H, next: &[(FlowId, PacketIndex)]) {
     let mut flows = [None; TOGETHER];
-    for (flow, id) in flows.iter_mut().zip(ids) {
+    for (flow, (id, _)) in flows.iter_mut().zip(next) {
         *flow = table.get(*id);
     }
     let flows = flows.into_iter().flatten();

@@ -8,8 +8,9 @@
 //!
 //! Reading order: [`kind`], [`size`] (which messages may have a length),
 //! [`state`] (what was said, what is owed), [`counts`] and [`model`] (habits
-//! learnt from recordings: `table.txt`), [`ways`] (what a write may be), [`beam`] (which readings are kept), [`reader`] (what is decided). How well it
-//! does, and what defeats it: `docs/v2.md`.
+//! learnt from recordings: `table.txt`), [`ways`] (what a write may be),
+//! [`beam`] (which readings are kept), [`reader`] (what is decided). How well
+//! it does, and what defeats it: `docs/v2.md`.
 //!
 //! Contract: no bytes are kept; at most 8 KiB a connection; nothing depends on
 //! anything but the segments and the ticks of this one connection, so that the
@@ -66,8 +67,8 @@ impl Estimate {
 
 /// The encrypted messages of one connection.
 ///
-/// What reads it is in a box, far in memory where there are thousands of connections: what each segment asks for is here, and
-/// to write the segment there nobody has to wait.
+/// What reads it is in a box, which has to come from far in memory where there are thousands of connections. A segment only
+/// asks for what is here: it is put into the box without a look.
 pub struct Decoder {
     /// Segments that wait to be read.
     new: u8,

@@ -24,7 +24,7 @@ const ANSWERED: u8 = 3;
 const HELD: usize = 32;
 /// So many decided messages do not wait for the next tick.
 const TOLD: usize = 6;
-/// Room for them: one segment more, which may decide several, seldom takes more.
+/// Room for them: that is looked at after each reading of up to [`UNREAD`] segments, and most decide one message each.
 const TOLD_ROOM: usize = 8;
 /// Segments that wait to be read together: the readings of a connection are memory that, with thousands of them, each time
 /// comes from far.
@@ -166,7 +166,7 @@ impl Reader {
     /// Looks at the first `new` of the segments that wait.
     #[inline]
     pub fn look(&self, new: u8) -> u32 {
-        // Two of them lie in each line of the cache.
+        // A line of the cache has room for two.
         let segments = self.segments.iter().take(usize::from(new)).step_by(2).fold(0, |a, s| a ^ s.len);
         segments ^ self.beam.readings.len() as u32 ^ self.unread
     }

@@ -265,7 +265,7 @@ impl State {
         Self { ends: [End::new(stage), End::new(stage)], unsure, answered: 0 }
     }
 
-    /// Looks at all of it; what is told means nothing.
+    /// Looks at a little of each part; what is told means nothing.
     #[inline]
     pub fn look(&self) -> u32 {
         self.ends.iter().fold(self.unsure, |a, e| a ^ e.pending ^ e.batches[BATCHES - 1].1 ^ e.debts[0].since ^ e.last)

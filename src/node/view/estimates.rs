@@ -21,9 +21,9 @@ impl View {
             // Most messages are of no handshake.
             let mut handshake = Handshake::has(kind).then(|| c.handshake.get_or_insert_default());
             let news = handshake.as_mut().is_some_and(|h| {
-                let before = h.complete;
+                let before = h.complete.is_some();
                 let news = h.note(sender, kind, time);
-                completed |= h.complete != before;
+                completed |= h.complete.is_some() && !before;
                 news
             });
             for (i, (node, side)) in c.nodes.into_iter().flatten().enumerate() {
