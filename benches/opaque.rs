@@ -3,7 +3,7 @@
 //!
 //! The same conversations on Bitcoin's port, where lengths are read, and on another, where bytes are counted: CPU time
 //! (user and system, the least of three runs) and memory, with few and with 10,000 connections. First recorded
-//! conversations, copied (the bundled ones, and those below the folder that `BTCDMON_SHARED` names), then made ones,
+//! conversations, copied (the bundled one, and those below the folder that `BTCDMON_SHARED` names), then made ones,
 //! whose peers ask for any part of what is announced and are harder to read.
 
 #![allow(dead_code, reason = "the generators and the measuring are shared with the benchmark `replay`")]
@@ -60,12 +60,18 @@ fn main() -> Result<()> {
         let mut cpu = Vec::new();
         for port in PORTS {
             let copies = CONNECTIONS[1].div_ceil(recording.connections);
-            let copy = generate::capture(&scratch, &format!("copies-{name}-{port}"), 0, |path| {
-                recording.write(path, copies, port)
-            })?;
+            let file = format!("copies-{name}-{}-{copies}-{port}", recording.frames.len());
+            let copy = generate::capture(&scratch, &file, 0, |path| recording.write(path, copies, port))?;
             let read = Capture::read("copies", copy)?;
-            let usage = measure::best(RUNS, || Ok(replay(&read.path)))?;
+            let usage = measure::best(RUNS, || {
+                let mut c = replay(&read.path);
+                for node in recording.nodes(copies) {
+                    c.args(["--node", &node.to_string()]);
+                }
+                Ok(c)
+            });
             std::fs::remove_file(&read.path)?;
+            let usage = usage?;
             let (packets, connections) = (read.packets, copies * recording.connections);
             let each = usage.cpu * 1e9 / packets as f64;
             println!(
