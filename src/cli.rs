@@ -62,20 +62,24 @@ struct Given {
     /// The commands, with environment and file as defaults.
     command: clap::Command,
     file: File,
-    /// Where the configuration was read.
+    /// Where the configuration is.
     path: Option<PathBuf>,
+    /// Whether it could be read.
+    was_read: bool,
 }
 
 /// Parses the arguments over the environment over the configuration.
 fn parse(arguments: &[OsString]) -> anyhow::Result<Given> {
     let command = configuration::with_environment(Cli::command());
     let path = configuration::path(arguments);
+    let mut was_read = path.is_some();
     let file = match &path {
         None => File::default(),
         Some((path, asked_for)) => match File::read(path, &command) {
             Err(configuration::ConfigError::Read { source, .. })
                 if !asked_for && source.kind() == std::io::ErrorKind::PermissionDenied =>
             {
+                was_read = false;
                 File::default()
             }
             other => other?,
@@ -85,7 +89,7 @@ fn parse(arguments: &[OsString]) -> anyhow::Result<Given> {
     let matches = command.clone().try_get_matches_from(arguments)?;
     sink_args::check(&matches, &command)?;
     let cli = Cli::from_arg_matches(&matches)?;
-    Ok(Given { cli, matches, command, file, path: path.map(|(path, _)| path) })
+    Ok(Given { cli, matches, command, file, path: path.map(|(path, _)| path), was_read })
 }
 
 /// An error and its causes on one line, without saying anything twice.

@@ -2,13 +2,14 @@
 
 use super::live::node_here;
 use super::log::wall;
+use super::privileges;
 use super::stage::{Consumer, Settings, Stages};
 use crate::capture::{Live, LiveOptions, device};
-use crate::node::report::NodeReport;
+use crate::node::report::{NodeReport, TransportReport};
 use crate::node::{Output, Report, SeenMessage};
 use crate::series::Point;
-use crate::sink::influx;
 use crate::sink::summary::{bytes, number};
+use crate::sink::{SinkConfig, alerts, influx};
 use crate::time::SECOND;
 use anyhow::Result;
 use nix::sys::statvfs::statvfs;
@@ -39,8 +40,10 @@ pub struct Examination {
     pub settings: Settings,
     /// The store that would be written.
     pub store: PathBuf,
-    /// Servers that would be written to.
-    pub servers: Vec<influx::Config>,
+    /// Whether that is in the program's own folder, which root makes for the user that the sensor becomes.
+    pub own_folder: bool,
+    /// Where the points would go besides the store.
+    pub sinks: Vec<SinkConfig>,
     /// How long to wait for Bitcoin packets.
     pub wait: Duration,
 }
@@ -75,7 +78,14 @@ impl Findings {
 /// Looks at everything; whether all is well.
 pub fn examine(e: &Examination) -> Result<bool> {
     let mut found = Findings { well: true };
-    match Live::open(&e.capture) {
+    let live = Live::open(&e.capture);
+    let made_by_root = e.own_folder && privileges::is_root();
+    if made_by_root {
+        disk(&mut found, &e.store)?;
+    }
+    // As a sensor does: packets are read, and the store is written, without any right.
+    give_up(&e.store)?;
+    match live {
         Ok(live) => {
             interfaces(&mut found, &live)?;
             found.ok("rights", &"the capture can be opened")?;
@@ -84,14 +94,36 @@ pub fn examine(e: &Examination) -> Result<bool> {
         Err(error) => found.fail("capture", &error)?,
     }
     clock_keeper(&mut found)?;
-    disk(&mut found, &e.store)?;
-    for server in &e.servers {
-        match influx::probe(server) {
-            Ok(()) => found.ok("sink", &format!("{} answers, and takes points", server.url))?,
-            Err(error) => found.fail("sink", &error.to_string().replace('\n', "; "))?,
-        }
+    if !made_by_root {
+        disk(&mut found, &e.store)?;
     }
+    e.sinks.iter().try_for_each(|s| sink(&mut found, s))?;
     Ok(found.well)
+}
+
+fn sink(found: &mut Findings, sink: &SinkConfig) -> Result<()> {
+    match sink {
+        // Datagrams go nowhere in particular.
+        SinkConfig::Influx(c) if c.url.starts_with("udp:") => Ok(()),
+        SinkConfig::Influx(c) => match influx::probe(c) {
+            Ok(()) => found.ok("sink", &format!("{} answers, and takes points", c.url)),
+            Err(error) => found.fail("sink", &error.to_string().replace('\n', "; ")),
+        },
+        SinkConfig::Prometheus { listen } => match std::net::TcpListener::bind(listen) {
+            Ok(_) => found.ok("sink", &format!("{listen} is free for Prometheus to ask at")),
+            Err(error) => found.warn("sink", &format!("nobody can listen at {listen} for Prometheus: {error}; if that is a running sensor all is well, else name another address with --prometheus")),
+        },
+        SinkConfig::AlertWebhook { url, .. } => match alerts::probe(url) {
+            Ok(()) => found.ok("sink", &"something listens where alerts are posted"),
+            Err(why) => found.fail("sink", &format!("alerts cannot be posted: {why}")),
+        },
+        SinkConfig::Store { .. } => Ok(()),
+    }
+}
+
+fn give_up(store: &Path) -> Result<()> {
+    let user = if privileges::is_root() { Some(privileges::target(None, store.parent())?) } else { None };
+    privileges::give_up(user.as_ref())
 }
 
 fn interfaces(found: &mut Findings, live: &Live) -> Result<()> {
@@ -205,6 +237,13 @@ fn bitcoin(found: &mut Findings, e: &Examination, seen: &Seen, report: &Report) 
         };
         return found.fail("bitcoin", &text);
     }
+    let way =
+        |f: fn(&TransportReport) -> u64| report.nodes.iter().flat_map(|n| n.transports.values()).map(f).sum::<u64>();
+    for (packets, what) in [(way(|t| t.packets_recv), "received"), (way(|t| t.packets_sent), "sent")] {
+        if packets == 0 {
+            found.warn("directions", &format!("nothing that the node {what} is seen, so half of the messages are missing: let the mirror copy both directions (ingress and egress)"))?;
+        }
+    }
     let nodes: Vec<&str> = report.nodes.iter().map(|n| n.node.as_str()).collect();
     found
         .ok("bitcoin", &format!("{} packets of {connections} connections of {}", number(packets), nodes.join(", ")))?;
@@ -233,7 +272,11 @@ fn disk(found: &mut Findings, store: &Path) -> Result<()> {
     if access(there, AccessFlags::W_OK).is_err() {
         return found.fail(
             "disk",
-            &format!("this user may not write into {}; name another store with --store", there.display()),
+            &format!(
+                "the user {} may not write into {}; give it the folder (chown), or name another store with --store",
+                privileges::name(),
+                there.display()
+            ),
         );
     }
     let space = statvfs(there).map(|s| s.blocks_available().saturating_mul(s.fragment_size()));

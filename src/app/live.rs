@@ -295,7 +295,7 @@ fn give_up(job: &Job) -> Result<sandbox::Enforced> {
     sandbox::enter(&Allowed { read: job.readable.clone(), write })
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf()
 }
 
@@ -370,7 +370,9 @@ fn reload_now(reload: &mut dyn FnMut() -> Result<Reloaded>, live: &mut Live, kee
             if let Some(keep) = keep {
                 keep.rotate(new.size, new.keep, live.dropped());
             }
-            new.said.iter().chain(&refused).for_each(log::info);
+            // What was refused has not changed.
+            let said = new.said.iter().filter(|line| refused.is_none() || !line.starts_with("filter "));
+            said.chain(&refused).for_each(log::info);
         }
         Err(e) => log::warn(&format!("nothing was reloaded: {e:#}")),
     }

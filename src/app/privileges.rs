@@ -85,13 +85,18 @@ pub fn give_up(user: Option<&User>) -> Result<()> {
     Ok(())
 }
 
+/// The user that this process runs as.
+pub fn name() -> String {
+    User::from_uid(geteuid()).ok().flatten().map_or_else(|| geteuid().to_string(), |u| u.name)
+}
+
 /// Whether this process may write into `folder`; what to do if not.
 pub fn check_folder(folder: &Path) -> Result<()> {
     use nix::unistd::{AccessFlags, access};
     if access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok() {
         return Ok(());
     }
-    let user = User::from_uid(geteuid()).ok().flatten().map_or_else(|| geteuid().to_string(), |u| u.name);
+    let user = name();
     let mode =
         fs::metadata(folder).map(|m| format!(" (mode {:o})", m.permissions().mode() & 0o7777)).unwrap_or_default();
     bail!(

@@ -185,7 +185,17 @@ fn compile(
     Ok(SeccompFilter::new(rules, otherwise, listed, arch)?.try_into()?)
 }
 
-/// Confines all threads of the process. False where there is no table of calls for this machine.
+/// Whether the kernel was built without it.
+fn is_missing(e: &seccompiler::Error) -> bool {
+    let code = match e {
+        seccompiler::Error::Prctl(e) | seccompiler::Error::Seccomp(e) => e.raw_os_error(),
+        _ => None,
+    };
+    matches!(code, Some(libc::ENOSYS | libc::EINVAL))
+}
+
+/// Confines all threads of the process. False where there is no table of calls for this machine, or no seccomp in the
+/// kernel.
 pub fn confine_calls() -> Result<bool> {
     let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else { return Ok(false) };
     let main = compile(rules()?, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow, arch)?;
@@ -193,7 +203,10 @@ pub fn confine_calls() -> Result<bool> {
     // that there is no such call. Of two filters the stricter answer counts.
     let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     let clone3 = compile(clone3, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32), arch)?;
-    seccompiler::apply_filter_all_threads(&clone3)?;
+    match seccompiler::apply_filter_all_threads(&clone3) {
+        Err(e) if is_missing(&e) => return Ok(false),
+        applied => applied?,
+    }
     seccompiler::apply_filter_all_threads(&main)?;
     Ok(true)
 }

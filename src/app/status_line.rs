@@ -43,7 +43,7 @@ impl Rates {
     }
 }
 
-/// The line, in at most `width` columns.
+/// The line, in at most `width` columns: where it does not fit, what is wrong comes first, and the rest has fewer words.
 pub fn short(status: &Status, sensor: &Sensor, rates: &Rates, width: usize) -> String {
     let mut line = match status.nodes.as_slice() {
         [] => format!("no Bitcoin node seen yet on {}: {} packets", sensor.interfaces, number(sensor.frames)),
@@ -59,8 +59,45 @@ pub fn short(status: &Status, sensor: &Sensor, rates: &Rates, width: usize) -> S
             let _ = write!(line, "; {} {what} lost", number(n));
         }
     }
+    let room = width.saturating_sub(1);
     // All of it is ASCII but for names, which may be anything printable.
-    line.chars().take(width.saturating_sub(1)).collect()
+    if line.chars().count() > room && !status.nodes.is_empty() {
+        line = terse(&status.nodes, sensor, rates);
+    }
+    line.chars().take(room).collect()
+}
+
+/// The same figures for a terminal of 80 columns.
+fn terse(nodes: &[NodeStatus], sensor: &Sensor, r: &Rates) -> String {
+    let mut line = String::new();
+    if sensor.store_fails {
+        line.push_str("STORE NOT WRITTEN ");
+    }
+    if sensor.points_lost + sensor.keep_lost > 0 {
+        line.push_str("LOST ");
+    }
+    let sum = |f: fn(&NodeStatus) -> u64| nodes.iter().map(f).sum::<u64>();
+    let (peers, v1, v2) = (sum(|n| n.inbound) + sum(|n| n.outbound), sum(|n| n.v1), sum(|n| n.v2));
+    let height = nodes.iter().filter_map(|n| n.height).max().map_or("?".to_owned(), |h| h.to_string());
+    let mempool = nodes.iter().map(|n| n.mempool_tx).max().unwrap_or(0);
+    let unit = r.bits_in.max(r.bits_out);
+    let (unit, name) = if unit >= 1e6 { (1e6, "Mbit/s") } else { (1e3, "kbit/s") };
+    let _ = write!(
+        line,
+        "{peers} peers v2 {}% {:.0} msg/s {:.1}/{:.1} {name} h {height} mp {mempool} drop {}",
+        share_of_v2(v1, v2),
+        r.messages,
+        r.bits_in / unit,
+        r.bits_out / unit,
+        sensor.dropped
+    );
+    line
+}
+
+/// Percent of the connections that are encrypted.
+fn share_of_v2(v1: u64, v2: u64) -> u64 {
+    // What is left of 100, so that the two shares add up.
+    (100 * v1).checked_div(v1 + v2).map_or(0, |of_v1| 100 - of_v1)
 }
 
 fn of_node(n: &NodeStatus, rates: &Rates) -> String {
@@ -83,13 +120,15 @@ fn of_nodes(nodes: &[NodeStatus], rates: &Rates) -> String {
         Some(height) => _ = write!(line, ", height {height}"),
         None => line.push_str(", height unknown"),
     }
+    // Their transactions are mostly the same: a sum would say nothing.
+    let most = nodes.iter().max_by_key(|n| n.mempool_tx).map_or((0, 0), |n| (n.mempool_tx, n.mempool_vsize));
+    let _ = write!(line, ", mempool up to {} tx {:.1} MvB", number(most.0), most.1 as f64 / 1e6);
     line
 }
 
 fn peers(inbound: u64, outbound: u64, v1: u64, v2: u64) -> String {
-    let share = |n: u64| (100 * n).checked_div(v1 + v2).unwrap_or(0);
-    let (all, of_v1) = (inbound + outbound, share(v1));
-    let of_v2 = if v1 + v2 == 0 { 0 } else { 100 - of_v1 };
+    let (all, of_v2) = (inbound + outbound, share_of_v2(v1, v2));
+    let of_v1 = if v1 + v2 == 0 { 0 } else { 100 - of_v2 };
     format!("{all} peers ({inbound} in, {outbound} out; v1 {of_v1} %, v2 {of_v2} %)")
 }
 
@@ -141,7 +180,15 @@ mod tests {
             "home: 10 peers (8 in, 2 out; v1 20 %, v2 80 %), 100 messages/s, 1.00 Mbit/s in, 2.00 Mbit/s out, \
              height 871234, mempool 12,345 tx 34.5 MvB; dropped 5"
         );
-        assert_eq!(short(&now, &sensor, &rates, 20), "home: 10 peers (8 i");
+        // A terminal of the usual width has all of it, in fewer words.
+        assert_eq!(
+            short(&now, &sensor, &rates, 80),
+            "10 peers v2 80% 100 msg/s 1.0/2.0 Mbit/s h 871234 mp 12345 drop 5"
+        );
+        let bad = Sensor { store_fails: true, keep_lost: 1, ..sensor };
+        let line = short(&now, &bad, &rates, 80);
+        assert!(line.starts_with("STORE NOT WRITTEN LOST 10 peers") && line.len() <= 79, "{line}");
+        assert_eq!(short(&now, &Sensor::default(), &rates, 20), "10 peers v2 80% 100");
     }
 
     #[test]
@@ -160,5 +207,6 @@ mod tests {
             two.starts_with("2 nodes: 20 peers (16 in, 4 out; v1 0 %, v2 0 %)") && two.contains("height unknown"),
             "{two}"
         );
+        assert!(two.contains("mempool up to 12,345 tx 34.5 MvB"), "{two}");
     }
 }

@@ -26,8 +26,11 @@ pub struct Interface {
 /// What is known of Bitcoin nodes on this host, from its own TCP sockets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocalNodes {
-    /// Bitcoin ports on which something listens, sorted.
+    /// Bitcoin ports on which something listens, sorted: those that others can reach, or else those of loopback (where
+    /// Bitcoin Core waits for Tor, beside the port for others).
     pub listening: Vec<u16>,
+    /// Those of loopback.
+    inner: Vec<u16>,
     /// Whether a connection to a Bitcoin port elsewhere is open.
     pub outbound: bool,
 }
@@ -128,9 +131,18 @@ pub fn local_nodes(ports: &[u16]) -> LocalNodes {
     for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
         find_nodes(&fs::read_to_string(path).unwrap_or_default(), ports, &mut found);
     }
-    found.listening.sort_unstable();
-    found.listening.dedup();
+    found.settle();
     found
+}
+
+impl LocalNodes {
+    fn settle(&mut self) {
+        if self.listening.is_empty() {
+            self.listening = std::mem::take(&mut self.inner);
+        }
+        self.listening.sort_unstable();
+        self.listening.dedup();
+    }
 }
 
 /// Socket states of `net/tcp_states.h`.
@@ -142,8 +154,9 @@ fn find_nodes(table: &str, ports: &[u16], found: &mut LocalNodes) {
     for line in table.lines().skip(1) {
         let mut fields = line.split_whitespace().skip(1);
         let (Some(local), Some(remote), Some(state)) = (fields.next(), fields.next(), fields.next()) else { continue };
-        let (Some((_, own)), Some((ip, port))) = (socket(local), socket(remote)) else { continue };
+        let (Some((here, own)), Some((ip, port))) = (socket(local), socket(remote)) else { continue };
         match state {
+            LISTEN if bitcoin(own) && here.is_loopback() => found.inner.push(own),
             LISTEN if bitcoin(own) => found.listening.push(own),
             ESTABLISHED if bitcoin(port) && !bitcoin(own) && !ip.is_loopback() => found.outbound = true,
             _ => {}
@@ -214,7 +227,17 @@ mod tests {
              1: 010200C0:A8CA 076433C6:208D 01 00000000\n");
         let mut found = LocalNodes::default();
         find_nodes(&table, &[8333], &mut found);
-        assert_eq!(found, LocalNodes { listening: vec![8333], outbound: true });
+        assert_eq!(found, LocalNodes { listening: vec![8333], inner: vec![], outbound: true });
+        // Bitcoin Core waits for Tor at 127.0.0.1:8334: that is the same node.
+        let tor = " sl\n 0: 0100007F:208E 00000000:0000 0A 0\n";
+        find_nodes(tor, &[8333, 8334], &mut found);
+        found.settle();
+        assert_eq!(found.listening, [8333]);
+        // One that only this host can reach is a node too.
+        let mut alone = LocalNodes::default();
+        find_nodes(tor, &[8333, 8334], &mut alone);
+        alone.settle();
+        assert_eq!(alone.listening, [8334]);
         let loopback =
             "head\n 1: 0100007F:A8CA 0100007F:208D 01 0\n 2: nonsense\n 3: 00000000:0050 00000000:0000 0A 0\n";
         let mut found = LocalNodes::default();

@@ -269,6 +269,18 @@ pub(super) fn interval(text: &str) -> Result<i64, String> {
     }
 }
 
+/// How long something goes on, in whole seconds, ns.
+pub(super) fn duration(text: &str) -> Result<i64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = crate::sink::rewrite::unit(&text[digits.len()..]);
+    let length = digits.parse::<i64>().ok().zip(unit).and_then(|(n, u)| n.checked_mul(u));
+    match length {
+        Some(n) if n >= SHORTEST && n % SHORTEST == 0 => Ok(n),
+        Some(_) => Err("expected whole seconds, at least 1s".to_owned()),
+        None => Err("expected a number and a unit, for example 10s, 1h or 7d".to_owned()),
+    }
+}
+
 impl clap::ValueEnum for Checksums {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Auto, Self::On, Self::Off]

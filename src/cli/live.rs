@@ -3,7 +3,7 @@
 use super::live_args::{CaptureArgs, LiveArgs};
 use super::settings::{host_name, ports, settings};
 use super::{Command, Given, parse};
-use crate::app::live::{self, Job, Reloaded};
+use crate::app::live::{self, Job, Reloaded, folder_of};
 use crate::app::privileges;
 use crate::app::serve::Web;
 use crate::capture::LiveOptions;
@@ -17,8 +17,9 @@ use anyhow::{Context as _, Result, bail};
 use clap::ArgMatches;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The store's file in its folder.
@@ -76,12 +77,14 @@ pub fn run(args: &LiveArgs, given: &Given, arguments: &[OsString]) -> Result<Exi
         duration: args.duration.map(|ns| Duration::from_nanos(ns as u64)),
         user: args.user.clone(),
         sandbox: !args.no_sandbox,
-        readable: given.path.iter().cloned().collect(),
+        // Its folder: who changes it may put another file in its place.
+        readable: given.path.iter().map(|path| folder_of(path)).collect(),
         quiet: args.quiet,
         log_every: Duration::from_nanos(args.log_interval as u64),
     };
     let mut now = given.matches.subcommand_matches("live").cloned().unwrap_or_default();
-    let report = live::run(job, &mut || reload(arguments, &mut now))?;
+    let start = Start { file: given.path.as_deref().filter(|_| given.was_read), ports: ports(&args.watch) };
+    let report = live::run(job, &mut || reload(arguments, &start, &mut now))?;
     let mut out = io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &report)?;
@@ -118,9 +121,21 @@ pub fn default_folder() -> Result<PathBuf> {
     Ok(state.context("no folder for the store is known here; name the store with --store FILE")?.join("btcdmon"))
 }
 
+/// What stays as it was at the start.
+struct Start<'a> {
+    /// The configuration that was read.
+    file: Option<&'a Path>,
+    /// Bitcoin's ports.
+    ports: Arc<[u16]>,
+}
+
 /// Reads everything again; says what changed, and what needs a new start.
-fn reload(arguments: &[OsString], now: &mut ArgMatches) -> Result<Reloaded> {
+fn reload(arguments: &[OsString], start: &Start<'_>, now: &mut ArgMatches) -> Result<Reloaded> {
     let given = parse(arguments).map_err(|e| anyhow::anyhow!("{}", super::chain(&e)))?;
+    // Root may have read it, who is gone by now: what it says is not to be taken for nothing.
+    if let Some(file) = start.file.filter(|_| !given.was_read) {
+        bail!("{} was read at the start and cannot be read now; let this user read it", file.display());
+    }
     let Command::Live(args) = &given.cli.command else { bail!("the command line is another one now") };
     let new = given.matches.subcommand_matches("live").cloned().unwrap_or_default();
     let mut said = vec!["configuration read again".to_owned()];
@@ -140,7 +155,7 @@ fn reload(arguments: &[OsString], now: &mut ArgMatches) -> Result<Reloaded> {
             }
         }
     }
-    let filter = options(&args.capture, &ports(&args.watch)).filter;
+    let filter = options(&args.capture, &start.ports).filter;
     let (size, keep) = (args.rotate, args.keep);
     *now = new;
     Ok(Reloaded { filter, size, keep, said })

@@ -1,6 +1,6 @@
 //! Options of `btcdmon live` and `btcdmon doctor`.
 
-use super::args::{WatchArgs, interval};
+use super::args::{WatchArgs, duration, interval};
 use super::sink_args::{SinkArgs, bytes};
 use super::web_args::WebArgs;
 use clap::Args;
@@ -66,7 +66,7 @@ pub struct LiveArgs {
     pub sensor: Option<String>,
 
     /// End after this time.
-    #[arg(long, value_name = "TIME", value_parser = interval)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<i64>,
 
     /// Keep every frame that was captured, as pcapng.
@@ -140,7 +140,7 @@ pub struct DoctorArgs {
     pub sinks: SinkArgs,
 
     /// How long to wait for Bitcoin packets.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = interval)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub wait: i64,
 }
 

@@ -2,7 +2,9 @@
 
 import glob
 import os
+import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -38,8 +40,10 @@ def test_reload(program, network, work):
     path, kept = os.path.join(work, "btcdmon.toml"), os.path.join(files, "kept.pcapng")
 
     def write(more):
-        with open(path, "w") as file:
+        # As editors do it: another file takes its place.
+        with open(path + ".new", "w") as file:
             file.write(f'[live]\ninterface = ["eth0"]\nwrite = "{kept}"\n{more}')
+        os.replace(path + ".new", path)
 
     write('filter = "tcp port 9"\n')
     sensor = Sensor(program, network, work, "s", "b", "--config", path, "--json")
@@ -55,6 +59,11 @@ def test_reload(program, network, work):
     write('filter = "tcp prot"\n')
     sensor.process.send_signal(signal.SIGHUP)
     sensor.said_soon("the filter stays: ")
+    equal("changes of the filter that are told", len(re.findall("filter is changed", sensor.said())), 1)
+    # A port that the running sensor does not know is not captured either.
+    write('port = [4242]\n')
+    sensor.process.send_signal(signal.SIGHUP)
+    sensor.said_soon("port is another one in the configuration; it changes at the next start")
     write('filtre = "tcp"\n')
     sensor.process.send_signal(signal.SIGHUP)
     sensor.said_soon("nothing was reloaded: .*btcdmon.toml:4: unknown key `filtre`.*`filter`")
@@ -65,15 +74,29 @@ def test_reload(program, network, work):
 def test_doctor(program, network, work):
     two(network)
     network.ip("b", "address", "add", "10.88.0.2/24", "dev", "eth0")
-    store = os.path.join(work, "x.db")
-    done = subprocess.run(enter("b", program, "doctor", "-i", "eth0", "--wait", "1s", "--store", store),
-                          capture_output=True, text=True)
+    store = os.path.join(folder(work, "doctor"), "x.db")
+    forbidden = os.path.join(work, "root only")
+    os.mkdir(forbidden, 0o700)
+
+    def examined(*options):
+        return subprocess.run(enter("b", program, "doctor", "-i", "eth0", *options), capture_output=True, text=True)
+
+    done = examined("--wait", "1s", "--store", os.path.join(forbidden, "x.db"))
     equal("status without packets", done.returncode, 1)
     assert "FAIL  bitcoin     no packet at all in 1 s" in done.stdout, done.stdout + done.stderr
+    # It is the user that the sensor would become who has to write there.
+    assert re.search("FAIL  disk        the user (nobody|btcdmon) may not write", done.stdout), done.stdout + done.stderr
+    # Where nobody takes the points is told.
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"127.0.0.1:{closed.getsockname()[1]}"
+    done = examined("--wait", "1s", "--store", store, "--influx", f"http://{nobody}/btcdmon", "--alert-webhook", f"http://{nobody}/hook",
+                    "--prometheus", "127.0.0.1:0")
+    for words in (f"FAIL  sink        .*{nobody}", f"FAIL  sink        alerts cannot be posted: {nobody}", "ok    sink        127.0.0.1:0 is free"):
+        assert re.search(words, done.stdout), f"{words}\n{done.stdout}{done.stderr}"
     sending = network.start("a", "tcpreplay", "-q", "-i", "eth0", "-x", "12", plain_capture(work),
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    done = subprocess.run(enter("b", program, "doctor", "-i", "eth0", "--wait", "5s", "--store", store),
-                          capture_output=True, text=True)
+    done = examined("--wait", "5s", "--store", store)
     sending.wait()
     equal(f"status with packets\n{done.stdout}", done.returncode, 0)
     for words in ("ok    interface   eth0: up, 10.88.0.2", "ok    rights", "ok    bitcoin", "10.88.0.2:18444",

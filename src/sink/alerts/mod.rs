@@ -18,6 +18,7 @@ use crate::time::{SECOND, Timestamp};
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -43,6 +44,23 @@ pub struct AlertError {
     pub url: String,
     /// Why not.
     pub why: String,
+}
+
+/// Whether anybody listens at `url`; nothing is posted.
+///
+/// # Errors
+/// Why not.
+pub fn probe(url: &str) -> Result<(), String> {
+    let parsed = address("--alert-webhook", url).map_err(|e| e.to_string().replace('\n', "; "))?;
+    let places = parsed.socket_addrs(|| None).map_err(|e| e.to_string())?;
+    let mut why = "it has no address".to_owned();
+    for place in places {
+        match TcpStream::connect_timeout(&place, ANSWER) {
+            Ok(_) => return Ok(()),
+            Err(e) => why = format!("{place}: {e}"),
+        }
+    }
+    Err(why)
 }
 
 /// The sink.
