@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 
 /// Commands that need rights, a wire or a server: how they begin, and where they are run.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("sudo btcdmon live", "tests/e2e/config.py"),
-    ("sudo btcdmon doctor", "tests/e2e/rights.py"),
+    ("sudo install -m 755 target/release/btcdmon", "here: the PATH of every_command_is_run"),
+    ("sudo btcdmon live", "tests/e2e/agree.py: the default route"),
+    ("sudo btcdmon doctor", "tests/e2e/config.py"),
     ("tcpdump -i eth0 -w node.pcap", "tests/e2e/agree.py"),
     ("tcpdump -U -w -", "tests/cli.rs: standard input"),
     ("btcdmon replay --serve", "tests/web.rs, tests/browser"),

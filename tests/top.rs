@@ -85,6 +85,8 @@ fn completions_and_manual_pages_know_every_command() {
         }
     }
     for c in &commands {
+        let help = btcdmon(here, &[c, "--help"]);
+        assert!(help.contains("\nExamples:\n"), "{c} --help has no examples: {help}");
         let page = std::fs::read_to_string(here.join(format!("btcdmon-{c}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS") && page.contains(c), "{c}: {page}");
     }

@@ -17,7 +17,7 @@ mod wire;
 use bitcoin::p2p::message::NetworkMessage;
 use client::{Sensor, btcdmon};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use wire::{FromNode, ToNode, Wire, genesis, mine};
 
@@ -203,6 +203,11 @@ fn csv_has_the_same_rows() {
         let answer = sensor.json(path);
         let rows = ["peers", "blocks", "time", "rows"].iter().find_map(|n| answer[*n].as_array()).unwrap();
         assert_eq!(reply.body.lines().count(), rows.len() + 1, "{path}: {}", reply.body);
+        if path.ends_with("blocks") {
+            // All that is known of a block, also how it is known.
+            let head: HashSet<_> = reply.body.lines().next().unwrap().split(',').collect();
+            assert_eq!(head, rows[0].as_object().unwrap().keys().map(String::as_str).collect());
+        }
     }
 }
 
@@ -239,7 +244,8 @@ fn story() -> Wire {
         wire.wait(2000);
         tip = mine(&tip, height, &[], 0, 0);
         wire.block(peer, &tip);
-        wire.wait(20);
+        // The second is told of before the node shows what it takes it for.
+        wire.wait(if height == 2 { 1500 } else { 20 });
         wire.announce(peer, &tip);
         wire.say(peer, FromNode, NetworkMessage::Ping(u64::from(height)));
         wire.wait(5);
@@ -263,16 +269,28 @@ fn events_come_as_the_capture_goes() {
         (&status["mode"], &status["finished"], &status["speed"]),
         (&json!("replay"), &json!(false), &json!(2.0))
     );
-    let mut hashes = Vec::new();
+    let mut told: Vec<Value> = Vec::new();
     loop {
         let (name, data) = events.next();
         match name.as_str() {
-            "block" if !hashes.contains(&data["hash"]) => hashes.push(data["hash"].clone()),
+            "block" => told.push(data),
             "end" => break,
             _ => {}
         }
     }
+    let mut hashes: Vec<Value> = Vec::new();
+    for block in &told {
+        if !hashes.contains(&block["hash"]) {
+            hashes.push(block["hash"].clone());
+        }
+    }
     assert!(hashes.len() >= 2, "the last ones at least: {hashes:?}");
+    // Again when more is known.
+    let second: Vec<_> = told.iter().filter(|b| b["height"] == json!(2)).collect();
+    let (first, last) = (second[0], second[second.len() - 1]);
+    assert_eq!((&first["status"], &first["process_time"]), (&json!("unknown"), &Value::Null));
+    assert_eq!(last["status"], "accepted");
+    assert!(last["process_time"].as_i64().unwrap() >= 1_500_000, "{last}");
     let blocks = sensor.json("/api/v1/blocks");
     let newest = &blocks["blocks"][0];
     assert_eq!(newest["hash"], hashes[hashes.len() - 1]);

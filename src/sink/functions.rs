@@ -7,8 +7,12 @@ use rusqlite::{Connection, Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// What a statement may use beyond SQLite's SQL, for the help of `btcdmon query`.
+/// Examples, and what a statement may use beyond SQLite's SQL, for the help of `btcdmon query`.
 pub const HELP: &str = "\
+Examples:
+  btcdmon query --store node.db \"SELECT * FROM blocks WHERE time > now() - 1d\"
+  btcdmon query --store node.db --csv \"SELECT rfc3339(time), status, num_tx FROM processed_blocks\"
+
 Times are integers, nanoseconds since 1970. A statement may use:
   1h, 30s, 1h30m            durations: ns, u or us, ms, s, m, h, d, w
   time > '2026-11-22T20:00:00Z'

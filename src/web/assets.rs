@@ -22,8 +22,8 @@ pub struct Asset {
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// What stands for the pages when there are none.
-const NO_PAGE: &str = "This btcdmon was built without its pages: Node.js was missing. Build it with `make build`, \
-which installs what is needed.\nThe HTTP API is here: /api/openapi.json describes it, /api/v1/status is a beginning.\n";
+const NO_PAGE: &str = "This btcdmon was built without its pages: Node.js was missing. Install it \
+(Debian: `apt-get install nodejs npm`), then build again with `make build`.\nThe HTTP API is here: /api/openapi.json describes it, /api/v1/status is a beginning.\n";
 
 /// Whether there are pages.
 pub fn has_page() -> bool {

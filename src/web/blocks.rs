@@ -27,7 +27,7 @@ const USUAL: i64 = 100;
 const TIES: usize = 256;
 
 /// Columns of the CSV.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 22] = [
     "hash",
     "height",
     "time",
@@ -47,6 +47,9 @@ const COLUMNS: [&str; 19] = [
     "is_orphan",
     "reject_code",
     "reject_reason",
+    "transport",
+    "compact_size",
+    "confidence",
 ];
 
 fn time(block: &Value) -> Option<i64> {

@@ -12,7 +12,7 @@ use crate::message::hash::Hash256;
 use crate::node::connection::Connection;
 use crate::node::view::look::Seen;
 use crate::node::{Gone, SeenEstimate, SeenMessage, View};
-use crate::series::{Point, Value, id};
+use crate::series::{Point, SERIES, Value, id};
 use crate::time::Timestamp;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -22,7 +22,8 @@ use std::sync::atomic::Ordering;
 pub const MAX_PEERS: usize = 4096;
 /// Connections that ended and are still shown.
 pub const MAX_CLOSED: usize = 1000;
-/// Blocks told to the streams in one second at most; a node that catches up takes hundreds.
+/// Blocks told to the streams in one second at most, new ones of each node and those of which more is known; a node that
+/// catches up takes hundreds.
 const BLOCKS_TOLD: usize = 16;
 /// The status and the tables are made at most so often, ms: a replay has many seconds in one of ours.
 const PAUSE: u64 = 100;
@@ -51,6 +52,8 @@ pub struct Watcher {
     pulse: Pulse,
     /// The newest block told, by node.
     newest: HashMap<usize, Hash256>,
+    /// Blocks of which more has become known, to be told at the next tick.
+    again: VecDeque<BlockRow>,
     closed: VecDeque<PeerRow>,
     last_tick: Timestamp,
     ticks: u64,
@@ -69,6 +72,7 @@ impl Watcher {
             new_tx: false,
             pulse: Pulse::default(),
             newest: HashMap::new(),
+            again: VecDeque::new(),
             closed: VecDeque::new(),
             last_tick: Timestamp::from_nanos(i64::MIN),
             ticks: 0,
@@ -100,11 +104,16 @@ impl Watcher {
             id::BLOCKS => {
                 self.pulse.tips.insert(Arc::clone(&p.node), p.time);
             }
-            id::PROCESSED_BLOCKS => {
-                // More has become known of it.
-                let Some(Value::Text(sha)) = p.values.first() else { return };
+            id::PROCESSED_BLOCKS if self.shared.blocks.receiver_count() > 0 => {
+                // More has become known of it. One of an encrypted connection has no hash.
+                let sha = SERIES[p.series].columns.iter().zip(&p.values).find(|(c, _)| c.name == "sha");
+                let Some((_, Value::Text(sha))) = sha else { return };
                 if let Some(hash) = hash(sha) {
-                    self.tell(&BlockRow::new(hash, &p.node, p.time, &p.values));
+                    // Of many the newest ones are told.
+                    if self.again.len() == BLOCKS_TOLD {
+                        self.again.pop_front();
+                    }
+                    self.again.push_back(BlockRow::new(hash, &p.node, p.time, &p.values));
                 }
             }
             _ => {}
@@ -184,6 +193,9 @@ impl Watcher {
                     self.tell(&BlockRow::of_record(r, ledger, &node.name));
                 }
             }
+        }
+        for row in std::mem::take(&mut self.again) {
+            self.tell(&row);
         }
     }
 

@@ -201,6 +201,21 @@ export async function estimates_are_marked({ program, context }) {
     assert.ok((await rows.count()) > 10);
     assert.equal(await rows.filter({ has: page.locator('.mark.estimated') }).count(), await rows.count());
     assert.equal(await rows.locator('a').count(), 0, 'a block without a hash has no page');
+    // Peers: each figure made of messages, the pings too.
+    const { peers: known } = await (await fetch(`${server.url}/api/v1/peers?closed=true`)).json();
+    assert.ok(known.some((p) => p.ping_us !== null), 'no ping was told');
+    await page.goto(`${server.url}/#/peers?ended=1`);
+    await page.waitForSelector('[aria-label=Peers] tbody tr');
+    const titles = await page.$$eval('[aria-label=Peers] thead th', (all) => all.map((t) => t.textContent.replace(/[^\w ]/g, '').trim()));
+    const pings = page.locator(`[aria-label=Peers] tbody tr > :nth-child(${titles.indexOf('Ping') + 1})`);
+    const told = pings.filter({ hasText: /\d/ });
+    assert.equal(await told.count(), known.filter((p) => p.ping_us !== null).length);
+    for (const ping of await told.all()) assert.equal(await ping.locator('.mark.estimated').count(), 1, 'a ping has no mark');
+    await told.first().locator('xpath=..').locator('a').first().click();
+    await page.waitForSelector('#panel-how');
+    for (const name of ['Ping, newest', 'Ping, shortest']) {
+      assert.equal(await page.locator('#panel-how .facts > div').filter({ hasText: name }).locator('.mark.estimated').count(), 1, `${name} has no mark`);
+    }
     clean(page);
   } finally {
     await server.stop();

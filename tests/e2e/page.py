@@ -3,6 +3,7 @@
 import os
 import queue
 import re
+import statistics
 import subprocess
 import threading
 import time
@@ -13,7 +14,9 @@ from sensor import Sensor, wait_for
 from agree import A, HOSTS, Traffic, W
 
 BROWSER = os.path.join(os.path.dirname(__file__), "..", "browser")
-# Much longer than the two seconds that are hoped for: the machine may be busy. The time is told, not tested.
+# Seconds after which a new block shows, as the rule. One of the delays may be longer: the machine may be busy.
+SOON = 2
+# Much longer: after that nothing comes any more.
 PATIENCE = 30
 
 
@@ -100,5 +103,6 @@ def test_live_dashboard(program, network, work):
         if page:
             page.process.kill()
         traffic.stop()
-    tip, row = (max(d[i] for d in delays) for i in (0, 1))
-    return f"a new block showed after {tip:.1f} s at most, in the list after {row:.1f} s"
+    tip, row = (statistics.median(d[i] for d in delays) for i in (0, 1))
+    assert tip <= SOON and row <= SOON, f"new blocks showed after {tip:.1f} s, in the list after {row:.1f} s: {delays}"
+    return f"a new block showed after {tip:.1f} s, in the list after {row:.1f} s (medians of {len(delays)})"

@@ -6,8 +6,10 @@ export type Link = 'connecting' | 'live' | 'ended' | 'lost';
 
 export const status = store<Status | null>(null);
 export const linkState = store<Link>('connecting');
-/** The newest block that was told of, to announce and to ask for the list again. */
+/** The newest block, to announce. */
 export const newBlock = store<Block | null>(null);
+/** The block told of last: a new one, or one of which more is known. */
+export const toldBlock = store<Block | null>(null);
 
 const AGAIN_MS = 3000;
 const SOON_MS = 100;
@@ -63,7 +65,10 @@ function listen(): void {
     linkState.set(now.mode === 'replay' && now.finished ? 'ended' : 'live');
   });
   opened.addEventListener('block', (e) => {
-    newBlock.set(JSON.parse((e as MessageEvent<string>).data) as Block);
+    const block = JSON.parse((e as MessageEvent<string>).data) as Block;
+    toldBlock.set(block);
+    // What is told of an older one is no news.
+    if (block.time >= (newBlock.get()?.time ?? 0)) newBlock.set(block);
     soon();
   });
   opened.addEventListener('end', () => {

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Block, Step } from '../lib/api';
 import { get } from '../lib/api';
 import * as f from '../lib/format';
-import { newBlock, status } from '../lib/live';
+import { status, toldBlock } from '../lib/live';
 import { useAsk } from '../lib/load';
 import { use, useCalm } from '../lib/store';
 import { link } from '../lib/view';
@@ -36,7 +36,7 @@ const Way = ({ b }: { b: Block }) => {
   );
 };
 
-const ESTIMATED = 'The connection is encrypted (BIP 324): that a block came, how and of what size, is told from sizes, order and time; height, hash and all else cannot be told.';
+const ESTIMATED = 'The connection is encrypted (BIP 324): that a block came, how, of what size and how soon the node sent it on, is told from sizes, order and time; height, hash and all else cannot be told.';
 const Est = ({ b }: { b: Block }) => (b.transport === 'v2' ? <MarkOf kind="estimated" rule={`${ESTIMATED} Confidence ${f.percent(b.confidence)}.`} /> : null);
 
 const State = ({ s }: { s: string | null }) => (s ? <span class={`chip ${s === 'accepted' ? 'good' : s === 'rejected' ? 'warn' : ''}`}>{s}</span> : <span class="none">{f.NONE}</span>);
@@ -52,7 +52,7 @@ const COLS: Col<Block>[] = [
   { key: 'via', title: 'Came', by: (b) => b.via, cell: (b) => <><Way b={b} /><Est b={b} /></> },
   { key: 'complete', title: 'Announced to complete', right: true, by: (b) => b.announce_to_data, cell: (b) => <Span us={b.announce_to_data} />, rank: 2 },
   { key: 'process', title: 'Process', right: true, by: (b) => b.process_time, cell: (b) => <Span us={b.process_time} />, of: 'processed_blocks.process_time', rank: 1 },
-  { key: 'relay', title: 'Relay', right: true, by: (b) => b.relay_time, cell: (b) => <Span us={b.relay_time} />, of: 'processed_blocks.relay_time', rank: 1 },
+  { key: 'relay', title: 'Relay', right: true, by: (b) => b.relay_time, cell: (b) => <><Span us={b.relay_time} />{b.relay_time === null ? null : <Est b={b} />}</>, of: 'processed_blocks.relay_time', rank: 1 },
   { key: 'status', title: 'Status', by: (b) => b.status, cell: (b) => <State s={b.status} />, of: 'processed_blocks.status', rank: 1 },
 ];
 
@@ -65,14 +65,16 @@ function middle(xs: (number | null)[]): number | null {
   return known[Math.floor(known.length / 2)] ?? null;
 }
 
+/** What may become known of a block after it is told of first. */
+const known = (b: Block | null): string => (b ? `${b.status} ${b.process_time} ${b.relay_time}` : '');
+
 export function Blocks() {
   const now = use(status);
   const node = useNode();
-  // Told again when more is known of it.
-  const b = use(newBlock);
+  const b = use(toldBlock);
   const [before, older] = useState<number | null>(null);
   const tip = now?.nodes.find((n) => n.name === node)?.tip_hash ?? '';
-  const told = useCalm(`${tip} ${b?.hash} ${b?.status} ${b?.process_time} ${b?.relay_time}`, 1000);
+  const told = useCalm(`${tip} ${b?.hash} ${known(b)} ${now?.finished ? 'end' : ''}`, 1000);
   // The list may be made later than the tip is told.
   const late = useRef(false);
   const beat = late.current ? Math.floor((now?.time ?? 0) / (BEAT * 1e6)) : 0;
@@ -90,7 +92,7 @@ export function Blocks() {
         <Small name="Rebuilt without asking" text={compact.length ? f.percent(rebuilt.length / compact.length) : f.NONE} sub={`${f.int(rebuilt.length)} of ${f.int(compact.length)} compact blocks`} />
         <Small name="Announced to complete" text={f.span(middle(rows.map((b) => b.announce_to_data)))} sub="median" />
         <Small name="Process time" of="processed_blocks.process_time" text={f.span(middle(rows.map((b) => b.process_time)))} sub="median" />
-        <Small name="Relay time" of="processed_blocks.relay_time" text={f.span(middle(rows.map((b) => b.relay_time)))} sub="median" />
+        <Small name="Relay time" of="processed_blocks.relay_time" text={f.span(middle(read.map((b) => b.relay_time)))} sub="median" />
       </section>
       <Group name="Over time" of={3}>
         <Panel def={PROCESS} />
@@ -143,7 +145,12 @@ export function Small({ name, text, sub, of }: { name: string; text: string; sub
 export function OneBlock({ hash }: { hash: string }) {
   const now = use(status);
   const node = useNode();
-  const { data: b, error, missing } = useAsk(now ? `${node} ${hash}` : null, (signal) => get<Block & { timeline?: Step[] }>(`blocks/${encodeURIComponent(hash)}`, { node }, signal));
+  // Asked again when more is known of it; others that are told of meanwhile change nothing.
+  const last = use(toldBlock);
+  const more = useRef('');
+  if (last?.hash === hash) more.current = known(last);
+  const told = useCalm(`${more.current} ${now?.finished ? 'end' : ''}`, 0);
+  const { data: b, error, missing } = useAsk(now ? `${node} ${hash} ${told}` : null, (signal) => get<Block & { timeline?: Step[] }>(`blocks/${encodeURIComponent(hash)}`, { node }, signal));
   if (!b)
     return (
       <>

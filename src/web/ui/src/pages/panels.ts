@@ -367,7 +367,7 @@ export const PROCESS: PanelDef = {
   id: 'process',
   title: 'Process and relay time',
   help: 'From the block’s complete data at the node to its first announcement, and to the first compact block that it sent; medians of each step.',
-  ask: [{ series: 'processed_blocks', columns: ['process_time', 'relay_time', 'announce_to_data'], agg: 'p50', points: 120 }],
+  ask: [{ series: 'processed_blocks', columns: ['process_time', 'relay_time', 'announce_to_data'], agg: 'p50', where: ['transport:v1'], points: 120 }],
   model: ([a]) =>
     model(a, [
       line(column(a, 'process_time'), 'process', 0, 'line', f.span, { of: 'processed_blocks.process_time' }),

@@ -12,6 +12,14 @@ import { Table, type Col } from '../parts/table';
 const ESTIMATED = 'The connection is encrypted (BIP 324): its messages are told from sizes, order and time, as docs/v2.md describes.';
 const Est = ({ p }: { p: Peer }) => (p.estimated ? <MarkOf kind="estimated" rule={ESTIMATED} /> : null);
 
+/** Of encrypted connections it is told which packets were the ping and the pong. */
+const Ping = ({ p, us }: { p: Peer; us: number | null }) => (
+  <>
+    <Span us={us} />
+    {us === null ? null : <Est p={p} />}
+  </>
+);
+
 /** The two most frequent messages of both directions. */
 function mostly(p: Peer): string {
   const sums = new Map<string, number>();
@@ -46,9 +54,9 @@ const COLS: Col<Peer>[] = [
     ),
     rank: 1,
   },
-  { key: 'ping', title: 'Ping', right: true, by: (p) => p.ping_us, cell: (p) => <Span us={p.ping_us} />, rank: 1, tip: 'From ping to pong, the newest one' },
-  { key: 'rtt', title: 'TCP', right: true, by: (p) => p.tcp_rtt_us, cell: (p) => <Span us={p.tcp_rtt_us} />, rank: 2, tip: 'Round trip of TCP: data to its acknowledgment' },
-  { key: 'last_block', title: 'Last block', right: true, by: (p) => p.last_block_time, cell: (p) => <Ago bare at={p.last_block_time} />, rank: 2, tip: 'How long ago the peer last announced or sent a block' },
+  { key: 'ping', title: 'Ping', right: true, by: (p) => p.ping_us, cell: (p) => <Ping p={p} us={p.ping_us} />, rank: 1, tip: 'From ping to pong, the newest one' },
+  { key: 'rtt', title: 'TCP', right: true, by: (p) => p.tcp_rtt_us, cell: (p) => <Span us={p.tcp_rtt_us} />, rank: 2, tip: 'Round trip of the TCP handshake' },
+  { key: 'last_block', title: 'Last block', right: true, by: (p) => p.last_block_time, cell: (p) => <Ago bare at={p.last_block_time} />, rank: 2, tip: 'How long ago this peer last was the first to announce a block' },
   { key: 'last_tx', title: 'First tx', right: true, by: (p) => p.last_tx_first, cell: (p) => <Ago bare at={p.last_tx_first} />, rank: 2, tip: 'How long ago this peer last was the first to bring a transaction' },
 ];
 
@@ -182,8 +190,8 @@ export function OnePeer({ id }: { id: string }) {
         <Frame id="how" title="How fast">
           <Facts
             rows={[
-              ['Ping, newest', <Span us={p.ping_us} />],
-              ['Ping, shortest', <Span us={p.ping_min_us} />],
+              ['Ping, newest', <Ping p={p} us={p.ping_us} />],
+              ['Ping, shortest', <Ping p={p} us={p.ping_min_us} />],
               ['TCP round trip', <Span us={p.tcp_rtt_us} />],
               ['Received', <Bytes n={p.bytes_recv} />],
               ['Sent', <Bytes n={p.bytes_sent} />],
@@ -195,7 +203,7 @@ export function OnePeer({ id }: { id: string }) {
         <Frame id="what" title="What it brought">
           <Facts
             rows={[
-              ['Last block', <><Hash h={p.last_block} page="blocks" /> <Ago at={p.last_block_time} /></>],
+              ['Last block first from it', <><Hash h={p.last_block} page="blocks" /> <Ago at={p.last_block_time} /></>],
               ['Blocks first from it', f.int(p.first_blocks)],
               ['Last transaction', <Ago at={p.last_tx_time} />],
               ['Last transaction first from it', <Ago at={p.last_tx_first} />],
