@@ -211,6 +211,22 @@ fn every_panel_has_both_sources_and_names_what_there_is() {
     }
 }
 
+/// Of messages InfluxDB's dashboards show the commands that the web page does.
+#[test]
+fn messages_are_told_apart_as_on_the_web_page() {
+    let page = fs::read_to_string(root().join("src/web/ui/src/pages/panels.ts")).unwrap();
+    let list = page.split("const COMMANDS = [").nth(1).unwrap().split(']').next().unwrap();
+    let commands: Vec<&str> = list.split('\'').skip(1).step_by(2).collect();
+    let panels = queries(Source::Influx).into_iter().filter(|(p, ..)| p.title.starts_with("Messages "));
+    let mut seen = BTreeSet::new();
+    for (panel, _, query) in panels {
+        let columns = query.split(" FROM ").next().unwrap().split("sum(\"").skip(1);
+        assert_eq!(columns.map(|c| c.split('"').next().unwrap()).collect::<Vec<_>>(), commands, "{}", panel.title);
+        seen.insert(panel.title);
+    }
+    assert_eq!(seen.len(), 3, "{seen:?}");
+}
+
 /// Alerts and recording rules name metrics that there are.
 #[test]
 fn rules_name_what_there_is() {

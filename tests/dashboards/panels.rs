@@ -30,21 +30,16 @@ macro_rules! hour {
     };
 }
 
-macro_rules! sent {
-    ($command:literal) => {
-        ($command, q!("sum", $command, "msg_sent", "1m", " AND \"transport\" = 'v1'"))
+/// Messages per minute, a column a command: those that the web page tells apart (`src/web/ui/src/pages/panels.ts`).
+macro_rules! messages {
+    ($series:literal, $transport:literal) => {
+        messages!($series, $transport: "inv", "tx", "getdata", "headers", "block", "cmpctblock", "blocktxn", "getblocktxn", "addr", "addrv2", "ping",
+            "pong", "version", "verack", "getaddr", "getheaders", "getblocks", "mempool", "feefilter", "sendcmpct", "notfound", "merkleblock",
+            "filterload", "reject", "unknown")
     };
-}
-
-macro_rules! encrypted {
-    ($command:literal) => {
-        ($command, q!("sum", $command, "msg_recv", "1m", " AND \"transport\" = 'v2'"))
-    };
-}
-
-macro_rules! recv {
-    ($command:literal) => {
-        ($command, q!("sum", $command, "msg_recv", "1m", " AND \"transport\" = 'v1'"))
+    ($series:literal, $transport:literal: $first:literal $(, $command:literal)*) => {
+        &[("$col", concat!("SELECT sum(\"", $first, "\") AS \"", $first, "\"", $(", sum(\"", $command, "\") AS \"", $command, "\"",)*
+            " FROM \"", $series, "\" WHERE $timeFilter AND \"node\" =~ /^$node$/ AND \"transport\" = '", $transport, "' GROUP BY time(1m) fill(none)"))]
     };
 }
 
@@ -103,13 +98,13 @@ const BANDWIDTH: &[Panel] = &[
 
 const MESSAGES: &[Panel] = &[
     Panel { title: "Messages received per minute", help: "On readable connections; see Visibility for what share that is.", unit: "short",
-        influx: &[recv!("inv"), recv!("block"), recv!("cmpctblock"), recv!("version"), recv!("verack"), recv!("getdata"), recv!("getblocks"), recv!("getheaders"), recv!("headers"), recv!("tx"), recv!("getaddr"), recv!("addr"), recv!("ping"), recv!("pong"), recv!("mempool"), recv!("filterload")],
+        influx: messages!("msg_recv", "v1"),
         prometheus: &[("{{command}}", "sum by (command) (btcdmon:messages:rate_1m{node=~\"$node\",transport=\"v1\",direction=\"recv\"})")], ..WHERE },
     Panel { title: "Messages sent per minute", help: "On readable connections; see Visibility for what share that is.", unit: "short",
-        influx: &[sent!("inv"), sent!("version"), sent!("verack"), sent!("getdata"), sent!("headers"), sent!("tx"), sent!("block"), sent!("cmpctblock"), sent!("ping"), sent!("pong"), sent!("merkleblock"), sent!("addr")],
+        influx: messages!("msg_sent", "v1"),
         prometheus: &[("{{command}}", "sum by (command) (btcdmon:messages:rate_1m{node=~\"$node\",transport=\"v1\",direction=\"sent\"})")], ..WHERE },
     Panel { title: "Messages received on encrypted connections per minute", help: "BIP 324: estimated from sizes, order and time; see docs/v2.md.", unit: "short",
-        influx: &[encrypted!("inv"), encrypted!("block"), encrypted!("cmpctblock"), encrypted!("getdata"), encrypted!("headers"), encrypted!("tx"), encrypted!("ping"), encrypted!("pong")],
+        influx: messages!("msg_recv", "v2"),
         prometheus: &[("{{command}}", "sum by (command) (btcdmon:messages:rate_1m{node=~\"$node\",transport=\"v2\",direction=\"recv\"})")], ..WHERE },
 ];
 
