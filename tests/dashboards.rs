@@ -172,6 +172,8 @@ fn every_panel_has_both_sources_and_names_what_there_is() {
         for word in words.filter(|w| w.starts_with("btcdmon:")) {
             assert!(recorded.contains(&format!("- record: {word}\n")), "{}: nothing records {word}", panel.title);
         }
+        let slow = ["[1h]", "histogram_quantile("].iter().any(|s| query.contains(s));
+        assert!(!slow, "{}: an hourly figure or a quantile that nothing records: {query}", panel.title);
     }
     for (panel, _, query) in queries(Source::Influx) {
         let quoted: Vec<&str> = query.split('"').skip(1).step_by(2).collect();
