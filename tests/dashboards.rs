@@ -172,6 +172,8 @@ fn every_panel_has_both_sources_and_names_what_there_is() {
         for word in words.filter(|w| w.starts_with("btcdmon:")) {
             assert!(recorded.contains(&format!("- record: {word}\n")), "{}: nothing records {word}", panel.title);
         }
+        let slow = ["[1h]", "histogram_quantile("].iter().any(|s| query.contains(s));
+        assert!(!slow, "{}: an hourly figure or a quantile that nothing records: {query}", panel.title);
     }
     for (panel, _, query) in queries(Source::Influx) {
         let quoted: Vec<&str> = query.split('"').skip(1).step_by(2).collect();
@@ -209,6 +211,22 @@ fn every_panel_has_both_sources_and_names_what_there_is() {
         let known = Source::ALL.iter().any(|s| queries(*s).iter().any(|(p, l, _)| named(p, l)));
         assert!(known && why.len() > 10, "{title}: {line}");
     }
+}
+
+/// Of messages InfluxDB's dashboards show the commands that the web page does.
+#[test]
+fn messages_are_told_apart_as_on_the_web_page() {
+    let page = fs::read_to_string(root().join("src/web/ui/src/pages/panels.ts")).unwrap();
+    let list = page.split("const COMMANDS = [").nth(1).unwrap().split(']').next().unwrap();
+    let commands: Vec<&str> = list.split('\'').skip(1).step_by(2).collect();
+    let panels = queries(Source::Influx).into_iter().filter(|(p, ..)| p.title.starts_with("Messages "));
+    let mut seen = BTreeSet::new();
+    for (panel, _, query) in panels {
+        let columns = query.split(" FROM ").next().unwrap().split("sum(\"").skip(1);
+        assert_eq!(columns.map(|c| c.split('"').next().unwrap()).collect::<Vec<_>>(), commands, "{}", panel.title);
+        seen.insert(panel.title);
+    }
+    assert_eq!(seen.len(), 3, "{seen:?}");
 }
 
 /// Alerts and recording rules name metrics that there are.

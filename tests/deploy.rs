@@ -51,8 +51,21 @@ fn scripts_are_clean() {
     if !has("shellcheck", "--version") {
         return;
     }
-    let scripts = ["docker/init.sh", "docker/build.sh", "debian/package.sh"];
-    let o = Command::new("shellcheck").args(scripts).current_dir(deploy()).output().unwrap();
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut scripts = vec![root.join(".ci/install"), root.join(".ci/run")];
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            let name = path.file_name().unwrap().to_string_lossy();
+            if path.is_dir() && !["target", "node_modules", ".git"].contains(&&*name) {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "sh") {
+                scripts.push(path);
+            }
+        }
+    }
+    assert!(scripts.len() >= 14, "{scripts:?}");
+    let o = Command::new("shellcheck").args(scripts).output().unwrap();
     assert!(o.status.success(), "{}", text(&o));
 }
 
@@ -91,14 +104,37 @@ fn the_compose_file_is_valid_and_publishes_only_nginx() {
         ["ports: [\"127.0.0.1:8086:8086\"]", "ports: [\"443:443\"]"],
         "all but nginx on the loopback"
     );
-    for image in compose.lines().filter_map(|l| l.trim().strip_prefix("image: ")) {
-        let tag = image.rsplit(':').next().unwrap();
-        assert!(tag.matches('.').count() == 2 && tag != "latest", "{image} is pinned");
-    }
     // Without the secrets it does not start.
     fs::remove_file(folder.path().join("docker/.env")).unwrap();
     let o = run(&["config", "-q"]);
     assert!(!o.status.success() && text(&o).contains("init.sh"), "{}", text(&o));
+}
+
+/// To a version of three numbers, or to a day.
+#[test]
+fn images_are_pinned() {
+    let read = |name: &str| fs::read_to_string(deploy().join("docker").join(name)).unwrap();
+    let (compose, dockerfile) = (read("compose.yaml"), read("Dockerfile"));
+    let run = compose.lines().filter_map(|l| l.trim().strip_prefix("image: "));
+    let built = dockerfile.lines().filter_map(|l| l.strip_prefix("FROM ")?.split(' ').next());
+    let images: Vec<&str> = run.chain(built).collect();
+    assert!(images.len() >= 7, "{images:?}");
+    for image in images {
+        let tag = image.split_once(':').map_or("", |(_, tag)| tag);
+        let day = |part: &str| part.len() == 8 && part.bytes().all(|b| b.is_ascii_digit());
+        assert!(tag.matches('.').count() == 2 || tag.split('-').any(day), "{image} is not pinned");
+    }
+}
+
+#[test]
+fn secrets_come_into_no_image_and_no_commit() {
+    for (file, secrets) in [
+        (".dockerignore", ["deploy/docker/.env", "deploy/docker/secrets"]),
+        (".gitignore", ["/deploy/docker/.env", "/deploy/docker/secrets"]),
+    ] {
+        let ignored = fs::read_to_string(deploy().join("..").join(file)).unwrap();
+        assert!(secrets.iter().all(|s| ignored.lines().any(|l| l == *s)), "{file}: {ignored}");
+    }
 }
 
 /// A process that ends with the test.

@@ -8,6 +8,7 @@ program=$(readlink -f "$1") seconds=${2:-8} lookers=${3:-0}
 [ "$(id -u)" = 0 ] || { echo "SKIPPED: needs root (network namespaces)" >&2; exit 3; }
 cd "$(dirname "$0")/.."
 work=$(mktemp -d); chmod 755 "$work"
+# shellcheck disable=SC2317 # the trap calls it
 leave() {
   for ns in load-a load-b; do ip netns pids "btcdmon-$ns" 2>/dev/null | xargs -r kill -9 2>/dev/null || true; ip netns del "btcdmon-$ns" 2>/dev/null || true; done
   rm -rf "$work"
@@ -46,7 +47,7 @@ for rate in ${LOAD_RATES:-100 200 400 800 1600 3200 top}; do
   "${b[@]}" tcpdump -i e0 -n -s 0 -B 65536 -w /dev/null tcp >/dev/null 2>"$work/tcpdump" & tcpdump=$!
   sleep 2
   look
-  "${a[@]}" tcpreplay -q -K -i e0 $speed --loop 100000 --duration "$seconds" "$capture" >"$work/tcpreplay" 2>&1 || { cat "$work/tcpreplay"; exit 1; }
+  "${a[@]}" tcpreplay -q -K -i e0 "$speed" --loop 100000 --duration "$seconds" "$capture" >"$work/tcpreplay" 2>&1 || { cat "$work/tcpreplay"; exit 1; }
   sleep 1
   lasted=$(awk '/^Actual:/ { print $(NF - 1) }' "$work/tcpreplay")
   used=$(awk '{ print ($14 + $15) / 100 }' "/proc/$sensor/stat")

@@ -23,28 +23,40 @@ macro_rules! rate {
     };
 }
 
-/// Increase of a counter of Prometheus over an hour.
+/// What Prometheus has recorded for each node, of the nodes shown: over an hour, as all that is recorded with `increase_1h`.
 macro_rules! hour {
-    ($what:literal) => {
-        concat!("sum(increase(", $what, "[1h]))")
+    ($record:expr) => {
+        concat!("sum(btcdmon:", $record, ":increase_1h{node=~\"$node\"})")
+    };
+    ($record:literal by $label:literal) => {
+        concat!("sum by (", $label, ") (btcdmon:", $record, ":increase_1h{node=~\"$node\"})")
     };
 }
 
-macro_rules! sent {
-    ($command:literal) => {
-        ($command, q!("sum", $command, "msg_sent", "1m", " AND \"transport\" = 'v1'"))
+/// The mean of a histogram of Prometheus over an hour, of all the nodes shown together.
+macro_rules! mean {
+    ($histogram:literal) => {
+        concat!(hour!(concat!($histogram, "_sum")), " / ", hour!(concat!($histogram, "_count")))
     };
 }
 
-macro_rules! encrypted {
-    ($command:literal) => {
-        ($command, q!("sum", $command, "msg_recv", "1m", " AND \"transport\" = 'v2'"))
+/// The median of a histogram of Prometheus over an hour; of several nodes the highest.
+macro_rules! median {
+    ($histogram:literal) => {
+        concat!("max(btcdmon:", $histogram, ":p50_1h{node=~\"$node\"})")
     };
 }
 
-macro_rules! recv {
-    ($command:literal) => {
-        ($command, q!("sum", $command, "msg_recv", "1m", " AND \"transport\" = 'v1'"))
+/// Messages per minute, a column a command: those that the web page tells apart (`src/web/ui/src/pages/panels.ts`).
+macro_rules! messages {
+    ($series:literal, $transport:literal) => {
+        messages!($series, $transport: "inv", "tx", "getdata", "headers", "block", "cmpctblock", "blocktxn", "getblocktxn", "addr", "addrv2", "ping",
+            "pong", "version", "verack", "getaddr", "getheaders", "getblocks", "mempool", "feefilter", "sendcmpct", "notfound", "merkleblock",
+            "filterload", "reject", "unknown")
+    };
+    ($series:literal, $transport:literal: $first:literal $(, $command:literal)*) => {
+        &[("$col", concat!("SELECT sum(\"", $first, "\") AS \"", $first, "\"", $(", sum(\"", $command, "\") AS \"", $command, "\"",)*
+            " FROM \"", $series, "\" WHERE $timeFilter AND \"node\" =~ /^$node$/ AND \"transport\" = '", $transport, "' GROUP BY time(1m) fill(none)"))]
     };
 }
 
@@ -77,10 +89,10 @@ const BLOCKCHAIN: &[Panel] = &[
         prometheus: &[("{{node}}", "btcdmon_blocks_best_height{node=~\"$node\"}")], ..WHERE },
     Panel { title: "Fees and blocks per hour", help: "Fees of the blocks that came to the node: exact, from their coinbase.", unit: "sat", width: 8, bars: true,
         influx: &[("fees", ahead!("sum", "fees", "block_fees_1h", "1h")), ("mean a block", ahead!("mean", "mean", "block_fees_1h", "1h")), ("blocks", ahead!("sum", "blocks", "block_fees_1h", "1h")), ("deviation", ahead!("max", "deviation", "block_fees_1h", "1h"))],
-        prometheus: &[("fees", "sum(btcdmon:block_fees_satoshis:increase_1h{node=~\"$node\"})"), ("mean a block", "sum(increase(btcdmon_block_fees_satoshis_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_block_fees_satoshis_count{node=~\"$node\"}[1h]))"), ("blocks", "sum(btcdmon:tip_changes:increase_1h{node=~\"$node\"})")] },
+        prometheus: &[("fees", hour!("block_fees_satoshis_sum")), ("mean a block", mean!("block_fees_satoshis")), ("blocks", hour!("tip_changes"))] },
     Panel { title: "Block size and transactions", help: "Of accepted blocks; size is absent when a compact block could not be rebuilt.", unit: "short", width: 8,
         influx: &[("bytes", q!("mean", "size", "processed_blocks", "$__interval", " AND \"status\" = 'accepted'")), ("transactions", q!("mean", "num_tx", "processed_blocks", "$__interval", " AND \"status\" = 'accepted'"))],
-        prometheus: &[("bytes", "sum(increase(btcdmon_block_size_bytes_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_block_size_bytes_count{node=~\"$node\"}[1h]))"), ("transactions", "sum(increase(btcdmon_block_transactions_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_block_transactions_count{node=~\"$node\"}[1h]))")], ..WHERE },
+        prometheus: &[("bytes", mean!("block_size_bytes")), ("transactions", mean!("block_transactions"))], ..WHERE },
 ];
 
 const MEMPOOL: &[Panel] = &[
@@ -89,7 +101,7 @@ const MEMPOOL: &[Panel] = &[
         prometheus: &[("transactions", "sum(btcdmon_mempool_num_tx{node=~\"$node\"})"), ("bytes", "sum(btcdmon_mempool_size_bytes{node=~\"$node\"})"), ("orphans", "sum(btcdmon_mempool_num_orphans{node=~\"$node\"})"), ("coverage", "avg(btcdmon_mempool_coverage{node=~\"$node\"})")], ..WHERE },
     Panel { title: "Smart transaction relay (skipped invs)", help: "Announcements that the node did not have to make, beside the inv messages it sent.", unit: "short",
         influx: &[("skipped", ahead!("sum", "inv_known", "msg_sent_1h", "1h")), ("inv sent", ahead!("sum", "inv", "msg_sent_1h", "1h"))],
-        prometheus: &[("skipped", "sum(btcdmon:inv_known:increase_1h{node=~\"$node\"})"), ("inv sent", hour!("btcdmon_messages_total{node=~\"$node\",transport=\"v1\",direction=\"sent\",command=\"inv\"}"))], ..WHERE },
+        prometheus: &[("skipped", hour!("inv_known")), ("inv sent", hour!("inv_sent"))], ..WHERE },
 ];
 
 const BANDWIDTH: &[Panel] = &[
@@ -103,13 +115,13 @@ const BANDWIDTH: &[Panel] = &[
 
 const MESSAGES: &[Panel] = &[
     Panel { title: "Messages received per minute", help: "On readable connections; see Visibility for what share that is.", unit: "short",
-        influx: &[recv!("inv"), recv!("block"), recv!("cmpctblock"), recv!("version"), recv!("verack"), recv!("getdata"), recv!("getblocks"), recv!("getheaders"), recv!("headers"), recv!("tx"), recv!("getaddr"), recv!("addr"), recv!("ping"), recv!("pong"), recv!("mempool"), recv!("filterload")],
+        influx: messages!("msg_recv", "v1"),
         prometheus: &[("{{command}}", "sum by (command) (btcdmon:messages:rate_1m{node=~\"$node\",transport=\"v1\",direction=\"recv\"})")], ..WHERE },
     Panel { title: "Messages sent per minute", help: "On readable connections; see Visibility for what share that is.", unit: "short",
-        influx: &[sent!("inv"), sent!("version"), sent!("verack"), sent!("getdata"), sent!("headers"), sent!("tx"), sent!("block"), sent!("cmpctblock"), sent!("ping"), sent!("pong"), sent!("merkleblock"), sent!("addr")],
+        influx: messages!("msg_sent", "v1"),
         prometheus: &[("{{command}}", "sum by (command) (btcdmon:messages:rate_1m{node=~\"$node\",transport=\"v1\",direction=\"sent\"})")], ..WHERE },
     Panel { title: "Messages received on encrypted connections per minute", help: "BIP 324: estimated from sizes, order and time; see docs/v2.md.", unit: "short",
-        influx: &[encrypted!("inv"), encrypted!("block"), encrypted!("cmpctblock"), encrypted!("getdata"), encrypted!("headers"), encrypted!("tx"), encrypted!("ping"), encrypted!("pong")],
+        influx: messages!("msg_recv", "v2"),
         prometheus: &[("{{command}}", "sum by (command) (btcdmon:messages:rate_1m{node=~\"$node\",transport=\"v2\",direction=\"recv\"})")], ..WHERE },
 ];
 
@@ -119,7 +131,7 @@ const PEERS: &[Panel] = &[
         prometheus: &[("connected", "sum(btcdmon_peers_total_connected{node=~\"$node\"})"), ("inbound", "sum(btcdmon_peers_inbound{node=~\"$node\"})"), ("outbound", "sum(btcdmon_peers_outbound{node=~\"$node\"})"), ("addresses", "sum(btcdmon_peers_num_addrs{node=~\"$node\"})")], ..WHERE },
     Panel { title: "Crawler visits per hour", help: "Version messages of known crawlers and seeders.", unit: "short", width: 8, bars: true,
         influx: &[("$tag_user_agent", ahead!("sum", "visits", "crawler_visits_1h", "1h", "", ", \"user_agent\""))],
-        prometheus: &[("{{user_agent}}", "sum by (user_agent) (increase(btcdmon_peer_versions_total{node=~\"$node\",user_agent=~\"(?i).*(bitnodes|seeder|snoopy|crawl|dsn.kastel).*\"}[1h]))")] },
+        prometheus: &[("{{user_agent}}", "sum by (user_agent) (btcdmon:peer_versions:increase_1h{node=~\"$node\",user_agent=~\"(?i).*(bitnodes|seeder|snoopy|crawl|dsn.kastel).*\"})")] },
     Panel { title: "User agents of inbound peers", help: "Version messages in 5 minutes; Prometheus has name and major version only.", unit: "short", width: 8, bars: true,
         influx: &[("$tag_user_agent", "SELECT count(\"version\") FROM \"peers\" WHERE $timeFilter AND \"node\" =~ /^$node$/ AND \"direction\" = 'inbound' GROUP BY time(5m), \"user_agent\" fill(none)")],
         prometheus: &[("{{user_agent}}", "sum by (user_agent) (increase(btcdmon_peer_versions_total{node=~\"$node\",direction=\"inbound\"}[5m]))")] },
@@ -131,7 +143,7 @@ const TRANSACTIONS: &[Panel] = &[
         prometheus: &[("{{script_type}}", "sum by (script_type) (btcdmon:transaction_outputs:increase_1h{node=~\"$node\",script_type!=\"pubkeyhash\"})")], ..WHERE },
     Panel { title: "Transaction fees by the hour", help: "Of transactions whose fee is known; tx_fee_coverage says how many those are.", unit: "sat",
         influx: &[("mode", ahead!("max", "mode", "tx_fees_1h", "1h")), ("mean", ahead!("mean", "mean", "tx_fees_1h", "1h")), ("max", ahead!("max", "max", "tx_fees_1h", "1h"))],
-        prometheus: &[("median", "histogram_quantile(0.5, sum by (le) (increase(btcdmon_transaction_fee_satoshis_bucket{node=~\"$node\"}[1h])))"), ("mean", "sum(increase(btcdmon_transaction_fee_satoshis_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_transaction_fee_satoshis_count{node=~\"$node\"}[1h]))")], ..WHERE },
+        prometheus: &[("median", median!("transaction_fee_satoshis")), ("mean", mean!("transaction_fee_satoshis"))], ..WHERE },
     Panel { title: "Fee rates", help: "sat/vB of transactions whose fee is known.", unit: "short",
         influx: &[("10 %", ahead!("max", "p10", "tx_fee_rates_10m", "10m")), ("median", ahead!("max", "p50", "tx_fee_rates_10m", "10m")), ("90 %", ahead!("max", "p90", "tx_fee_rates_10m", "10m"))],
         prometheus: &[("10 %", "max(btcdmon:transaction_fee_rate:p10_10m{node=~\"$node\"})"), ("median", "max(btcdmon:transaction_fee_rate:p50_10m{node=~\"$node\"})"), ("90 %", "max(btcdmon:transaction_fee_rate:p90_10m{node=~\"$node\"})")], ..WHERE },
@@ -140,7 +152,7 @@ const TRANSACTIONS: &[Panel] = &[
         prometheus: &[("dust", "sum(increase(btcdmon_transaction_outputs_total{node=~\"$node\",is_dust=\"true\"}[$__rate_interval]))")], ..WHERE },
     Panel { title: "Transaction outputs", help: "Their number, and their mean value.", unit: "short",
         influx: &[("outputs", q!("count", "value", "tx_outputs", "$__interval")), ("mean value", q!("mean", "value", "tx_outputs", "$__interval")), ("mode of value", q!("mode", "value", "tx_outputs", "$__interval"))],
-        prometheus: &[("outputs", "sum(increase(btcdmon_transaction_outputs_total{node=~\"$node\"}[$__rate_interval]))"), ("mean value", "sum(increase(btcdmon_transaction_output_value_satoshis_total{node=~\"$node\"}[1h])) / sum(increase(btcdmon_transaction_outputs_total{node=~\"$node\"}[1h]))")], ..WHERE },
+        prometheus: &[("outputs", "sum(increase(btcdmon_transaction_outputs_total{node=~\"$node\"}[$__rate_interval]))"), ("mean value", concat!(hour!("transaction_output_value_satoshis"), " / ", hour!("transaction_outputs")))], ..WHERE },
     Panel { title: "Transaction size percentiles", help: "Size with witnesses, of new transactions.", unit: "bytes",
         influx: &[percentile!("5"), percentile!("10"), percentile!("20"), percentile!("30"), percentile!("40"), percentile!("50"), percentile!("60"), percentile!("70"), percentile!("80"), percentile!("90"), percentile!("95")],
         prometheus: &[quantile!("5"), quantile!("10"), quantile!("20"), quantile!("30"), quantile!("40"), quantile!("50"), quantile!("60"), quantile!("70"), quantile!("80"), quantile!("90"), quantile!("95")], ..WHERE },
@@ -176,13 +188,13 @@ const PEER_KINDS: &[Panel] = &[
 const RELAY: &[Panel] = &[
     Panel { title: "Blocks by how they came", help: "block, cmpctblock, cmpctblock+blocktxn, or a fallback to the whole block.", unit: "short", bars: true,
         influx: &[("blocks", ahead!("sum", "blocks", "block_relay_1h", "1h")), ("compact", ahead!("sum", "blocks", "blocks_compact_1h", "1h")), ("fallback", ahead!("sum", "blocks", "blocks_fallback_1h", "1h"))],
-        prometheus: &[("{{via}}", "sum by (via) (increase(btcdmon_blocks_processed_total{node=~\"$node\"}[1h]))")], ..WHERE },
+        prometheus: &[("{{via}}", hour!("blocks_processed" by "via"))], ..WHERE },
     Panel { title: "Time to process and to relay a block", help: "From complete data to the node's announcement: an upper bound of validation (inferred).", unit: "s",
         influx: &[("process", "SELECT mean(\"process_time\") / 1000000 FROM \"rollups\".\"block_relay_1h\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"), ("relay", "SELECT mean(\"relay_time\") / 1000000 FROM \"rollups\".\"block_relay_1h\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)"), ("announcement to data", "SELECT mean(\"announce_to_data\") / 1000000 FROM \"rollups\".\"block_relay_1h\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(1h) fill(none)")],
-        prometheus: &[("process", "histogram_quantile(0.5, sum by (le) (rate(btcdmon_block_process_seconds_bucket{node=~\"$node\"}[1h])))"), ("relay", "histogram_quantile(0.5, sum by (le) (rate(btcdmon_block_relay_seconds_bucket{node=~\"$node\"}[1h])))"), ("announcement to data", "histogram_quantile(0.5, sum by (le) (rate(btcdmon_block_announce_to_data_seconds_bucket{node=~\"$node\"}[1h])))")], ..WHERE },
+        prometheus: &[("process", median!("block_process_seconds")), ("relay", median!("block_relay_seconds")), ("announcement to data", median!("block_announce_to_data_seconds"))], ..WHERE },
     Panel { title: "Transactions missing from compact blocks", help: "What the node had to ask for by getblocktxn.", unit: "short", bars: true,
         influx: &[("missing", ahead!("mean", "missing_tx", "block_relay_1h", "1h"))],
-        prometheus: &[("missing", "sum(increase(btcdmon_block_missing_transactions_sum{node=~\"$node\"}[1h])) / sum(increase(btcdmon_block_missing_transactions_count{node=~\"$node\"}[1h]))")], ..WHERE },
+        prometheus: &[("missing", mean!("block_missing_transactions"))], ..WHERE },
     Panel { title: "Fees that are known", help: "Share of new transactions whose fee the sensor knows.", unit: "percentunit",
         influx: &[("known", "SELECT sum(\"known\") / (sum(\"known\") + sum(\"unknown\")) FROM \"tx_fee_coverage\" WHERE $timeFilter AND \"node\" =~ /^$node$/ GROUP BY time(10m) fill(none)")],
         prometheus: &[("known", "sum(increase(btcdmon_tx_fee_coverage_known_total{node=~\"$node\"}[10m])) / (sum(increase(btcdmon_tx_fee_coverage_known_total{node=~\"$node\"}[10m])) + sum(increase(btcdmon_tx_fee_coverage_unknown_total{node=~\"$node\"}[10m])))")], ..WHERE },

@@ -6,7 +6,7 @@
 #   tests/fuzz/target/HOST/release/TARGET FILE
 # Exit status: 0 nothing was found, 1 something was, 3 libFuzzer cannot be run here.
 set -uo pipefail
-cd "$(dirname "$0")"
+cd "$(dirname "$0")" || exit
 
 seconds=${1:-20}
 shift || true
