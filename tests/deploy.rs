@@ -148,14 +148,12 @@ impl Drop for Running {
     }
 }
 
-fn nginx(folder: &Path, port: u16, grafana: &str, prometheus: &str) -> Running {
-    let secrets = folder.join("docker/secrets");
-    let conf = fs::read_to_string(deploy().join("nginx/btcdmon.conf")).unwrap();
+/// A whole configuration of nginx around ours, which listens on `port` and has its secrets in `secrets`; nginx finds
+/// it in order.
+fn checked(folder: &Path, conf: &str, port: u16, secrets: &Path) -> PathBuf {
     let conf = conf
         .replace("listen 443 ssl", &format!("listen 127.0.0.1:{port} ssl"))
-        .replace("/etc/nginx/btcdmon", secrets.to_str().unwrap())
-        .replace("http://grafana:3000", grafana)
-        .replace("http://prometheus:9090", prometheus);
+        .replace("/etc/nginx/btcdmon", secrets.to_str().unwrap());
     let here = folder.display();
     let paths: Vec<String> = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
@@ -175,6 +173,17 @@ fn nginx(folder: &Path, port: u16, grafana: &str, prometheus: &str) -> Running {
     fs::write(&file, whole).unwrap();
     let o = Command::new("nginx").arg("-t").arg("-c").arg(&file).output().unwrap();
     assert!(o.status.success(), "{}", text(&o));
+    file
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn nginx(folder: &Path, port: u16, grafana: &str, prometheus: &str) -> Running {
+    let conf = fs::read_to_string(deploy().join("nginx/btcdmon.conf")).unwrap();
+    let conf = conf.replace("http://grafana:3000", grafana).replace("http://prometheus:9090", prometheus);
+    let file = checked(folder, &conf, port, &folder.join("docker/secrets"));
     let child = Command::new("nginx").arg("-c").arg(&file).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let started = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -192,7 +201,7 @@ fn nginx_wants_tls_and_a_login_and_passes_sockets_on() {
     }
     let (folder, password) = made();
     let (grafana, prometheus) = (Fake::willing(), Fake::willing());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let _nginx = nginx(folder.path(), port, &grafana.url, &prometheus.url);
     let login = format!("btcdmon:{password}");
     let curl = |path: &str, args: &[&str]| {
@@ -226,6 +235,63 @@ fn nginx_wants_tls_and_a_login_and_passes_sockets_on() {
     assert!(prometheus.requests().is_empty());
     assert_eq!(curl("/admin/prometheus/", &["-u", &login]), "200");
     assert_eq!(prometheus.requests().len(), 1);
+}
+
+/// The lines of the README that put files where they belong without docker, run on copies: nothing that only docker
+/// knows is left in them, and nginx and Prometheus take theirs.
+#[test]
+fn the_way_without_docker_makes_files_that_work() {
+    if !has("nginx", "-v") || !has("promtool", "--version") || !has("openssl", "version") {
+        return;
+    }
+    let (secrets, _) = made();
+    let folder = tempfile::tempdir().unwrap();
+    let top = folder.path();
+    fs::create_dir(top.join("deploy")).unwrap();
+    for name in ["nginx", "prometheus", "grafana", "systemd"] {
+        std::os::unix::fs::symlink(deploy().join(name), top.join("deploy").join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink(secrets.path().join("docker"), top.join("deploy/docker")).unwrap();
+    // What the packages bring.
+    for name in ["etc/default", "etc/prometheus", "etc/grafana/provisioning", "etc/nginx/conf.d", "var/lib/grafana"] {
+        fs::create_dir_all(top.join(name)).unwrap();
+    }
+    let defaults = top.join("etc/default/prometheus");
+    fs::write(&defaults, "# Set the command-line arguments to pass to the server.\nARGS=\"\"\n").unwrap();
+    let readme = fs::read_to_string(deploy().join("README.md")).unwrap();
+    let recipe = readme.split("## Without docker").nth(1).unwrap().split("```").nth(1).unwrap();
+    let puts = ["sed", "install", "cp", "mkdir", "echo", "chmod"];
+    let mut seds = 0;
+    for line in recipe.lines().filter(|l| l.split(' ').next().is_some_and(|word| puts.contains(&word))) {
+        seds += u32::from(line.starts_with("sed "));
+        let here = line.replace(" /etc/", " \"$TOP\"/etc/").replace(" /var/", " \"$TOP\"/var/");
+        let outside = here.replace("\"$TOP\"/etc/", "").replace("\"$TOP\"/var/", "");
+        assert!(!outside.contains("/etc/") && !outside.contains("/var/"), "this machine's own file: {line}");
+        let o = Command::new("bash").args(["-c", &here]).env("TOP", top).current_dir(top).output().unwrap();
+        assert!(o.status.success(), "{line}\n{}", text(&o));
+    }
+    assert_eq!(seds, 4, "lines with sed: is the README read aright?");
+    let read = |name: &str| fs::read_to_string(top.join(name)).unwrap();
+    let conf = read("etc/nginx/conf.d/btcdmon.conf");
+    let (scrape, sources) =
+        (read("etc/prometheus/prometheus.yml"), read("etc/grafana/provisioning/datasources/btcdmon.yaml"));
+    for name in ["//grafana:", "//prometheus:", "//influxdb:", "host.docker.internal"] {
+        assert!([&conf, &scrape, &sources].iter().all(|t| !t.contains(name)), "{name}");
+    }
+    assert!(sources.contains("http://127.0.0.1:8086") && sources.contains("http://127.0.0.1:9090/admin/prometheus"));
+    assert!(
+        scrape.contains("[\"127.0.0.1:9435\"]")
+            && read("etc/systemd/system/btcdmon.service.d/sinks.conf").contains("127.0.0.1:9435")
+    );
+    let arguments = "ARGS=\"--web.listen-address=127.0.0.1:9090 --web.external-url=/admin/prometheus/\"";
+    assert_eq!(read("etc/default/prometheus").lines().last(), Some(arguments));
+    assert_eq!(read("etc/default/influxdb"), "INFLUXDB_HTTP_BIND_ADDRESS=127.0.0.1:8086\n");
+    assert!(top.join("var/lib/grafana/dashboards/influxdb/overview-influxdb.json").is_file());
+    checked(top, &conf, free_port(), &top.join("etc/nginx/btcdmon"));
+    let o = Command::new("promtool").args(["check", "config"]).arg(top.join("etc/prometheus/prometheus.yml")).output();
+    let o = o.unwrap();
+    assert!(o.status.success(), "{}", text(&o));
+    assert!(text(&o).contains("2 rule files found"), "{}", text(&o));
 }
 
 /// The first stage of the Dockerfile, on this machine: what it builds starts with the libraries that the second stage
@@ -324,7 +390,7 @@ fn nginx_passes_events_and_web_sockets_on_as_they_come() {
     }
     let (folder, password) = made();
     let (grafana, go) = streaming();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let _nginx = nginx(folder.path(), port, &grafana, &grafana);
     let login = format!("btcdmon:{password}");
     // Server-sent events: each is here before the server sends the next one.

@@ -17,15 +17,17 @@ pub struct Body {
     pub data: Vec<u8>,
     /// Lines in it.
     pub points: u64,
+    /// Its place among all bodies: in this order they go, because a point that is written again replaces the first.
+    pub number: u64,
 }
 
 impl Body {
     /// The body of `lines`, each with its line feed.
-    pub fn new(lines: &str, points: u64) -> Self {
+    pub fn new(lines: &str, points: u64, number: u64) -> Self {
         // Into memory, which does not fail.
         let mut gz = GzEncoder::new(Vec::with_capacity(lines.len() / 6), Compression::fast());
         let data = gz.write_all(lines.as_bytes()).and_then(|()| gz.finish()).unwrap_or_default();
-        Self { data, points }
+        Self { data, points, number }
     }
 
     /// The lines.
@@ -49,7 +51,7 @@ impl Body {
         if lines.len() < 2 {
             return Ok(None);
         }
-        let half = |l: &[&str]| Self::new(&l.concat(), l.len() as u64);
+        let half = |l: &[&str]| Self::new(&l.concat(), l.len() as u64, self.number);
         let (first, second) = lines.split_at(lines.len() / 2);
         Ok(Some([half(first), half(second)]))
     }
@@ -61,12 +63,12 @@ mod tests {
 
     #[test]
     fn splits_between_lines() {
-        let body = Body::new("a 1\nbb 2\nccc 3\n", 3);
+        let body = Body::new("a 1\nbb 2\nccc 3\n", 3, 0);
         assert_eq!(body.lines().unwrap(), "a 1\nbb 2\nccc 3\n");
         let [a, b] = body.split().unwrap().unwrap();
         assert_eq!((a.lines().unwrap().as_str(), a.points), ("a 1\n", 1));
         assert_eq!((b.lines().unwrap().as_str(), b.points), ("bb 2\nccc 3\n", 2));
         assert_eq!(a.split().unwrap(), None);
-        assert!(Body { data: vec![1, 2, 3], points: 9 }.split().is_err());
+        assert!(Body { data: vec![1, 2, 3], points: 9, number: 0 }.split().is_err());
     }
 }

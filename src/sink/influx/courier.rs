@@ -3,6 +3,10 @@
 //! What the server does not take goes to the spool, the oldest of the spool is tried again after a pause that
 //! doubles, with jitter so that many sensors do not come back at the same moment. A body may be sent twice
 //! (its answer was lost): points have the same key then and change nothing.
+//!
+//! Bodies go in the order in which they were made, by their numbers: some points are written again under the same
+//! key with other values, and the server keeps what comes last. So nothing new passes by what waits in the spool;
+//! and nothing of a spool into which the sink puts what the channel has no room for passes by the channel.
 
 use super::answer::Verdict;
 use super::body::{Body, TEXT};
@@ -36,7 +40,7 @@ const KINDS: usize = 32;
 pub struct Shared {
     spool: Mutex<Spool>,
     status: Mutex<Status>,
-    /// The server does not take points now: they go to the spool.
+    /// The server does not take points now, or has not yet those in a live capture's spool: they go there.
     down: AtomicBool,
     /// Text of a body at most: halved each time a server says that one is too large.
     text: AtomicUsize,
@@ -68,7 +72,7 @@ impl Shared {
         }
     }
 
-    /// Whether the server does not take points now.
+    /// Whether points go to the spool.
     pub fn is_down(&self) -> bool {
         self.down.load(Ordering::Acquire)
     }
@@ -96,6 +100,17 @@ impl Shared {
     /// Whether something waits in the spool.
     pub fn holds_some(&self) -> bool {
         !locked(&self.spool).is_empty()
+    }
+
+    /// Whether `body` may go to the server at once.
+    fn is_next(&self, body: &Body) -> bool {
+        !self.is_down() && locked(&self.spool).is_next(body)
+    }
+
+    /// The folder of the spool.
+    #[cfg(test)]
+    pub fn folder(&self) -> std::path::PathBuf {
+        locked(&self.spool).folder().to_path_buf()
     }
 
     /// What ended a replay, once.
@@ -176,13 +191,15 @@ impl Courier {
     pub async fn run(mut self, mut bodies: mpsc::Receiver<Body>) -> Result<(), InfluxError> {
         let mut pause = Box::pin(sleep(Duration::ZERO));
         loop {
-            // While the server is down nothing comes by the channel: it is looked at even when nothing waits, because
-            // the spool was empty at the start, or could not be written.
+            // A server that is down is looked at even when nothing waits, because the spool was empty at the start, or
+            // could not be written.
             let waiting = self.shared.is_down() || self.shared.holds_some();
+            // A replay that is faster than the server is held back while its spool is emptied.
+            let open = self.shared.live || self.shared.is_down() || !waiting;
             tokio::select! {
-                body = bodies.recv() => {
+                body = bodies.recv(), if open => {
                     let Some(body) = body else { break };
-                    if self.shared.is_down() {
+                    if !self.shared.is_next(&body) {
                         self.shared.keep(&body);
                     } else if let Err(trouble) = self.deliver(&body).await {
                         self.shared.keep(&body);
@@ -192,7 +209,7 @@ impl Courier {
                     }
                 }
                 () = &mut pause, if waiting => {
-                    let next = match self.oldest().await {
+                    let next = match self.oldest(&mut bodies).await {
                         Ok(()) => Duration::ZERO,
                         Err(trouble) => self.fail(trouble),
                     };
@@ -200,11 +217,11 @@ impl Courier {
                 }
             }
         }
-        self.finish().await
+        self.finish(&mut bodies).await
     }
 
     /// Sends the oldest body of the spool; with none there, asks a server that was down whether it is well.
-    async fn oldest(&mut self) -> Result<(), Trouble> {
+    async fn oldest(&mut self, bodies: &mut mpsc::Receiver<Body>) -> Result<(), Trouble> {
         let mut lost = 0;
         let found = locked(&self.shared.spool).oldest(&mut lost);
         self.shared.lose(Loss::SpoolFull, lost);
@@ -215,15 +232,24 @@ impl Courier {
             }
             return Ok(());
         };
+        // A live capture may have sent an older one, and then put this one into the spool, since the channel was looked
+        // at. In a replay those in the channel are newer.
+        if self.shared.live
+            && let Ok(body) = bodies.try_recv()
+        {
+            self.shared.keep(&body);
+            return Ok(());
+        }
         self.deliver(&body).await?;
         locked(&self.shared.spool).done(entry);
         self.succeed();
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<(), InfluxError> {
+    async fn finish(&mut self, bodies: &mut mpsc::Receiver<Body>) -> Result<(), InfluxError> {
         if self.shared.live {
-            let drained = timeout(FAREWELL, async { while self.shared.holds_some() && self.oldest().await.is_ok() {} });
+            let drained =
+                timeout(FAREWELL, async { while self.shared.holds_some() && self.oldest(bodies).await.is_ok() {} });
             let _ = drained.await;
             let spool = locked(&self.shared.spool);
             if !spool.is_empty() {
@@ -236,7 +262,7 @@ impl Courier {
         }
         self.failures = 0;
         while self.shared.holds_some() {
-            if let Err(trouble) = self.oldest().await {
+            if let Err(trouble) = self.oldest(bodies).await {
                 if self.failures + 1 >= TRIES {
                     let spool = locked(&self.shared.spool);
                     return Err(InfluxError::Undelivered {
@@ -277,7 +303,8 @@ impl Courier {
                         );
                     }
                     match part.split() {
-                        Ok(Some(halves)) => parts.extend(halves),
+                        // The last of `parts` is the next.
+                        Ok(Some([first, second])) => parts.extend([second, first]),
                         Ok(None) => {
                             lost.add(Loss::Refused, 1);
                             self.refused("one point is too large for the server or a proxy before it (HTTP 413)", 1);
@@ -314,11 +341,8 @@ impl Courier {
 
     /// A failure: points go to the spool from now on. Gives the pause until the next try.
     fn fail(&mut self, trouble: Trouble) -> Duration {
-        let doubled = PAUSE.saturating_mul(1 << self.failures.min(12)).min(LONGEST);
+        let pause = pause(self.failures, &self.random);
         self.failures += 1;
-        // Between half of it and the whole.
-        let part = self.random.hash_one(self.failures) % 512;
-        let pause = doubled.mul_f64(0.5 + part as f64 / 1024.0);
         self.shared.set_down();
         if self.told.as_ref() != Some(&trouble.why) {
             let spool = locked(&self.shared.spool).folder().display().to_string();
@@ -330,12 +354,22 @@ impl Courier {
 
     fn succeed(&mut self) {
         self.failures = 0;
-        self.shared.down.store(false, Ordering::Release);
+        // A live capture goes on by the spool until it is empty; a replay would fill it.
+        if !self.shared.live || !self.shared.holds_some() {
+            self.shared.down.store(false, Ordering::Release);
+        }
         if self.told.is_some() && !self.shared.holds_some() {
             self.told = None;
             self.shared.say("takes points again; the spool is empty");
         }
     }
+}
+
+/// The pause after a failure that `failures` others came before: between half of what is doubled each time and the whole.
+fn pause(failures: u32, random: &ahash::RandomState) -> Duration {
+    let doubled = PAUSE.saturating_mul(1 << failures.min(12)).min(LONGEST);
+    let part = random.hash_one(failures) % 512;
+    doubled.mul_f64(0.5 + part as f64 / 1024.0)
 }
 
 fn trouble(verdict: Verdict, before: &str) -> Trouble {
@@ -347,4 +381,22 @@ fn trouble(verdict: Verdict, before: &str) -> Trouble {
         Verdict::Stored { .. } | Verdict::TooLarge => (before.to_owned(), None),
     };
     Trouble { why, after: after.map(Duration::from_secs) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_the_longest_and_differ_between_sensors() {
+        let (a, b) = (ahash::RandomState::new(), ahash::RandomState::new());
+        for random in [&a, &b] {
+            let pauses: Vec<Duration> = (0..40).map(|n| pause(n, random)).collect();
+            assert!(pauses[0] >= PAUSE / 2 && pauses[0] <= PAUSE, "{pauses:?}");
+            // 0.5 s doubled six times is 32 s; the seventh is cut to the longest.
+            assert!(pauses[..7].is_sorted_by(|a, b| a < b), "{pauses:?}");
+            assert!(pauses[7..].iter().all(|p| (LONGEST / 2..=LONGEST).contains(p)), "{pauses:?}");
+        }
+        assert!((0..8).any(|n| pause(n, &a) != pause(n, &b)), "two sensors come back at the same moments");
+    }
 }

@@ -41,6 +41,8 @@ pub struct Influx {
     series: &'static [Series],
     text: String,
     points: u64,
+    /// Number of the next body.
+    next: u64,
     bodies: mpsc::Sender<Body>,
     shared: Arc<Shared>,
     courier: JoinHandle<Result<(), InfluxError>>,
@@ -59,6 +61,7 @@ impl Influx {
         let system =
             |doing, why: std::io::Error| InfluxError::System { server: target.name(), doing, why: why.to_string() };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| system("start a runtime", e))?;
+        let next = spool.next();
         let shared = Arc::new(Shared::new(target.name(), spool, context.live, context.notices.clone()));
         let told = check(&runtime, &target, config, context.live)?;
         if let Some(why) = &told {
@@ -76,6 +79,7 @@ impl Influx {
             series: context.series,
             text: String::new(),
             points: 0,
+            next,
             bodies,
             shared,
             courier,
@@ -86,7 +90,8 @@ impl Influx {
     /// Hands over the lines so far.
     fn flush(&mut self) -> Result<(), InfluxError> {
         if self.points > 0 {
-            let body = Body::new(&self.text, self.points);
+            let body = Body::new(&self.text, self.points, self.next);
+            self.next += 1;
             self.text.clear();
             self.points = 0;
             self.hand_over(body);
@@ -94,17 +99,17 @@ impl Influx {
         self.shared.take_failure().map_or(Ok(()), Err)
     }
 
-    /// A server that is down, or too slow for a live capture, costs disk and no memory.
+    /// A server that is down, or too slow for a live capture, costs disk and no memory. A replay waits: the courier
+    /// has all of its bodies, and puts into the spool what the server does not take.
     fn hand_over(&self, body: Body) {
-        if self.shared.is_down() {
-            return self.shared.keep(&body);
-        }
-        let left = if self.live {
+        let left = if !self.live {
+            self.bodies.blocking_send(body).err().map(|e| e.0)
+        } else if self.shared.is_down() {
+            Some(body)
+        } else {
             self.bodies.try_send(body).err().map(|e| match e {
                 mpsc::error::TrySendError::Full(b) | mpsc::error::TrySendError::Closed(b) => b,
             })
-        } else {
-            self.bodies.blocking_send(body).err().map(|e| e.0)
         };
         if let Some(body) = left {
             self.shared.keep(&body);

@@ -1,7 +1,7 @@
 //! Bodies that a server did not take, on disk until it does.
 //!
-//! One file a body, `SEQUENCE-POINTS.lp.gz`, written under another name first: what is there under its own
-//! name is whole. Bounded: the oldest leave first, and are counted.
+//! One file a body, `NUMBER-POINTS.lp.gz`, written under another name first: what is there under its own
+//! name is whole. In the order of their numbers, whenever they come. Bounded: the oldest leave first, and are counted.
 
 use super::body::Body;
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ const MOST: usize = 100_000;
 /// One body on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    sequence: u64,
+    number: u64,
     points: u64,
     bytes: u64,
 }
@@ -47,7 +47,6 @@ pub struct Spool {
     entries: VecDeque<Entry>,
     bytes: u64,
     limit: u64,
-    next: u64,
 }
 
 impl Spool {
@@ -72,34 +71,39 @@ impl Spool {
             if file.path().extension().is_some_and(|e| e == "part") {
                 // Half of a body: the process died while it wrote.
                 let _ = fs::remove_file(file.path());
-            } else if let Some((sequence, points)) = parse(name) {
+            } else if let Some((number, points)) = parse(name) {
                 let bytes = file.metadata().map_err(io("read the spool"))?.len();
-                entries.push(Entry { sequence, points, bytes });
+                entries.push(Entry { number, points, bytes });
             }
         }
-        entries.sort_unstable_by_key(|e| e.sequence);
-        let next = entries.last().map_or(0, |e| e.sequence + 1);
+        entries.sort_unstable_by_key(|e| e.number);
         let bytes = entries.iter().map(|e| e.bytes).sum();
-        Ok(Self { folder: folder.to_path_buf(), _lock: lock, entries: entries.into(), bytes, limit, next })
+        Ok(Self { folder: folder.to_path_buf(), _lock: lock, entries: entries.into(), bytes, limit })
     }
 
     fn path(&self, e: &Entry) -> PathBuf {
-        self.folder.join(format!("{:016x}-{}.lp.gz", e.sequence, e.points))
+        self.folder.join(format!("{:016x}-{}.lp.gz", e.number, e.points))
     }
 
-    /// Takes a body, and gives the number of points that had to leave for it.
+    /// The number of the next body that is made: above all that wait.
+    pub fn next(&self) -> u64 {
+        self.entries.back().map_or(0, |e| e.number + 1)
+    }
+
+    /// Takes a body to its place, and gives the number of points that had to leave for it.
     ///
     /// # Errors
     /// When it cannot be written; then nothing of it is there.
     pub fn push(&mut self, body: &Body) -> Result<u64, SpoolError> {
-        let entry = Entry { sequence: self.next, points: body.points, bytes: body.data.len() as u64 };
+        let entry = Entry { number: body.number, points: body.points, bytes: body.data.len() as u64 };
         let mut lost = 0;
-        while (self.bytes + entry.bytes > self.limit || self.entries.len() >= MOST) && !self.entries.is_empty() {
-            lost += self.entries.front().map_or(0, |e| e.points);
+        while self.bytes + entry.bytes > self.limit || self.entries.len() >= MOST {
+            // The oldest is what leaves, be it the one that comes.
+            let Some(oldest) = self.entries.front().filter(|e| e.number < entry.number) else {
+                return Ok(lost + body.points);
+            };
+            lost += oldest.points;
             self.remove_oldest();
-        }
-        if entry.bytes > self.limit {
-            return Ok(lost + body.points);
         }
         let path = self.path(&entry);
         let part = path.with_extension("part");
@@ -110,9 +114,9 @@ impl Spool {
             let _ = fs::remove_file(&part);
             return Err(SpoolError::Io { path, doing: "write to the spool", source });
         }
-        self.next += 1;
         self.bytes += entry.bytes;
-        self.entries.push_back(entry);
+        let place = self.entries.partition_point(|e| e.number < entry.number);
+        self.entries.insert(place, entry);
         Ok(lost)
     }
 
@@ -126,11 +130,16 @@ impl Spool {
         loop {
             let entry = *self.entries.front()?;
             if let Ok(data) = fs::read(self.path(&entry)) {
-                return Some((entry, Body { data, points: entry.points }));
+                return Some((entry, Body { data, points: entry.points, number: entry.number }));
             }
             *lost += entry.points;
             self.remove_oldest();
         }
+    }
+
+    /// Whether nothing that waits was made before `body`.
+    pub fn is_next(&self, body: &Body) -> bool {
+        self.entries.front().is_none_or(|e| body.number < e.number)
     }
 
     /// Forgets a body that was delivered; it may have left already.
@@ -168,10 +177,10 @@ impl Spool {
     }
 }
 
-/// Sequence and points of a file's name.
+/// Number and points of a file's name.
 fn parse(name: &str) -> Option<(u64, u64)> {
-    let (sequence, points) = name.strip_suffix(".lp.gz")?.split_once('-')?;
-    Some((u64::from_str_radix(sequence, 16).ok()?, points.parse().ok()?))
+    let (number, points) = name.strip_suffix(".lp.gz")?.split_once('-')?;
+    Some((u64::from_str_radix(number, 16).ok()?, points.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -179,7 +188,7 @@ mod tests {
     use super::*;
 
     fn body(points: u64, bytes: usize) -> Body {
-        Body { data: vec![7; bytes], points }
+        Body { data: vec![7; bytes], points, number: points }
     }
 
     fn drain(spool: &mut Spool) -> Vec<u64> {
@@ -224,12 +233,26 @@ mod tests {
     }
 
     #[test]
+    fn a_late_body_takes_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(dir.path(), 100).unwrap();
+        for n in [3, 5, 2] {
+            assert_eq!(spool.push(&body(n, 30)).unwrap(), 0);
+        }
+        assert!(spool.is_next(&body(1, 30)) && !spool.is_next(&body(4, 30)));
+        assert_eq!(spool.push(&body(1, 30)).unwrap(), 1, "the oldest does not push out newer ones");
+        assert_eq!(spool.push(&body(4, 30)).unwrap(), 2);
+        assert_eq!(spool.next(), 6);
+        assert_eq!(drain(&mut spool), [3, 4, 5]);
+    }
+
+    #[test]
     fn a_file_that_has_gone_is_counted() {
         let dir = tempfile::tempdir().unwrap();
         let mut spool = Spool::open(dir.path(), 1000).unwrap();
         spool.push(&body(5, 10)).unwrap();
         spool.push(&body(6, 10)).unwrap();
-        fs::remove_file(dir.path().join("0000000000000000-5.lp.gz")).unwrap();
+        fs::remove_file(dir.path().join("0000000000000005-5.lp.gz")).unwrap();
         let mut lost = 0;
         assert_eq!(spool.oldest(&mut lost).unwrap().1.points, 6);
         assert_eq!((lost, spool.bytes()), (5, 10));

@@ -294,3 +294,109 @@ fn points_without_a_field_are_counted() {
     let status = sink.close().unwrap();
     assert_eq!((status.delivered, status.lost.get(Loss::Empty), status.lost.total()), (1, 2, 2));
 }
+
+/// Times and values of the outputs in a request, as they stand there.
+fn values(request: &Request) -> Vec<(i64, i64)> {
+    let number = |t: &str| t.parse().unwrap();
+    let read = |l: &str| {
+        let value = l.split_once("value=").unwrap().1.split_once('i').unwrap().0;
+        (number(l.rsplit_once(' ').unwrap().1), number(value))
+    };
+    request.body.lines().map(read).collect()
+}
+
+type Taken = Arc<std::sync::Mutex<Vec<(i64, i64)>>>;
+
+/// A server that answers each write, numbered from 0, by `script`; and what it took, in that order.
+fn ordered(mut script: impl FnMut(usize, &Request) -> Answer + Send + 'static) -> (Fake, Taken) {
+    let taken = Taken::default();
+    let (into, mut calls) = (Arc::clone(&taken), 0);
+    let server = Fake::start(move |r| {
+        calls += 1;
+        let answer = script(calls - 1, r);
+        if matches!(answer, Answer::Say(204, ..)) {
+            into.lock().unwrap().extend(values(r));
+        }
+        answer
+    });
+    (server, taken)
+}
+
+/// A point that is written again while an older one of the same key waits: the newer one is what stays.
+#[test]
+fn after_an_outage_what_is_new_waits_for_what_is_old() {
+    for live in [true, false] {
+        let spool = tempfile::tempdir().unwrap();
+        let up = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (flag, mut takes) = (Arc::clone(&up), 0);
+        let (second, came) = std::sync::mpsc::channel();
+        let (go, told) = std::sync::mpsc::channel::<()>();
+        let (server, taken) = ordered(move |_, _| {
+            if !flag.load(Ordering::SeqCst) {
+                return Answer::status(503, "starting");
+            }
+            takes += 1;
+            if takes == 2 {
+                second.send(()).unwrap();
+                told.recv().unwrap();
+            }
+            Answer::ok()
+        });
+        let mut sink = Box::new(Influx::open(&config(&server.url, spool.path()), &context(live)).unwrap());
+        let write = |sink: &mut Influx, time, value| {
+            sink.write(&[output(time, "a", value)]).unwrap();
+            sink.commit().unwrap();
+        };
+        write(&mut sink, 100, 0);
+        until("the first one waits", || sink.status().spool_bytes > 0);
+        (101..120).for_each(|time| write(&mut sink, time, 0));
+        write(&mut sink, 1, 1);
+        let files = || std::fs::read_dir(sink.shared.folder()).unwrap().count();
+        until("all wait, beside the lock", || files() == 21 + 1);
+        up.store(true, Ordering::SeqCst);
+        came.recv_timeout(Duration::from_mins(1)).unwrap();
+        // The server has taken one, and twenty are still in the spool.
+        write(&mut sink, 1, 2);
+        go.send(()).unwrap();
+        let status = sink.close().unwrap();
+        assert_eq!((status.lost.total(), status.spool_bytes), (0, 0));
+        let taken = taken.lock().unwrap().clone();
+        let expected: Vec<_> = (100..120).map(|time| (time, 0)).chain([(1, 1), (1, 2)]).collect();
+        assert_eq!(taken, expected, "live: {live}");
+    }
+}
+
+/// More than is ever in flight comes while the server thinks, and then it refuses what it has thought about.
+#[test]
+fn what_the_channel_has_no_room_for_waits_for_what_is_in_it() {
+    let spool = tempfile::tempdir().unwrap();
+    let (go, told) = std::sync::mpsc::channel::<()>();
+    let (server, taken) = ordered(move |n, _| {
+        if n > 0 {
+            return Answer::ok();
+        }
+        told.recv().unwrap();
+        Answer::status(503, "busy")
+    });
+    let mut sink = Box::new(Influx::open(&config(&server.url, spool.path()), &context(true)).unwrap());
+    for value in 0..10 {
+        sink.write(&[output(1, "a", value)]).unwrap();
+        sink.commit().unwrap();
+    }
+    assert!(sink.shared.holds_some(), "the channel was full");
+    go.send(()).unwrap();
+    until("all are there", || taken.lock().unwrap().len() == 10);
+    let status = sink.close().unwrap();
+    assert_eq!((status.lost.total(), status.spool_bytes), (0, 0));
+    assert_eq!(*taken.lock().unwrap(), (0..10).map(|value| (1, value)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_body_in_parts_stays_in_order() {
+    let spool = tempfile::tempdir().unwrap();
+    let (server, taken) = ordered(|_, r| if r.bytes > 6000 { Answer::status(413, "") } else { Answer::ok() });
+    let mut sink = Box::new(Influx::open(&config(&server.url, spool.path()), &context(false)).unwrap());
+    sink.write(&outputs(0..5000)).unwrap();
+    assert_eq!(sink.close().unwrap().delivered, 5000);
+    assert_eq!(*taken.lock().unwrap(), (0..5000).map(|n| (n, n)).collect::<Vec<_>>());
+}
