@@ -75,12 +75,13 @@ export function Blocks() {
   const [before, older] = useState<number | null>(null);
   const tip = now?.nodes.find((n) => n.name === node)?.tip_hash ?? '';
   const told = useCalm(`${tip} ${b?.hash} ${known(b)} ${now?.finished ? 'end' : ''}`, 1000);
-  // The list may be made later than the tip is told.
+  // The list may be made later than the tip is told: then it is asked for again at each beat.
   const late = useRef(false);
-  const beat = late.current ? Math.floor((now?.time ?? 0) / (BEAT * 1e6)) : 0;
-  const { data, error } = useAsk(now ? `${node} ${told} ${before} ${beat}` : null, (signal) => get<{ blocks: Block[] }>('blocks', { node, limit: PAGE, before }, signal));
+  const beat = useRef(0);
+  if (late.current) beat.current = Math.floor((now?.time ?? 0) / (BEAT * 1e6));
+  const { data, error } = useAsk(now ? `${node} ${told} ${before} ${beat.current}` : null, (signal) => get<{ blocks: Block[] }>('blocks', { node, limit: PAGE, before }, signal));
   const rows = data?.blocks ?? [];
-  late.current = !before && !!tip && !rows.some((r) => r.hash === tip);
+  late.current = !before && !!tip && !!data && !rows.some((r) => r.hash === tip);
   // Of encrypted connections only that a block came is told.
   const read = rows.filter((b) => b.hash);
   const compact = read.filter((b) => b.via?.startsWith('cmpctblock') || b.via === 'block fallback');
