@@ -257,12 +257,16 @@ const SHORTEST: i64 = crate::time::SECOND;
 /// Longest interval, ns.
 const LONGEST: i64 = 86_400 * crate::time::SECOND;
 
+/// A number and a unit, ns; none when it is something else, or longer than can be told.
+fn length(text: &str) -> Option<i64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = crate::sink::rewrite::unit(&text[digits.len()..])?;
+    digits.parse::<i64>().ok()?.checked_mul(unit)
+}
+
 /// A length of time in whole seconds, ns.
 pub(super) fn interval(text: &str) -> Result<i64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = crate::sink::rewrite::unit(&text[digits.len()..]);
-    let length = digits.parse::<i64>().ok().zip(unit).and_then(|(n, u)| n.checked_mul(u));
-    match length {
+    match length(text) {
         Some(n) if (SHORTEST..=LONGEST).contains(&n) && n % SHORTEST == 0 => Ok(n),
         Some(_) => Err("an interval has whole seconds, from 1s to 1d".to_owned()),
         None => Err("expected a number and a unit, for example 10s, 1m or 1h".to_owned()),
@@ -271,10 +275,7 @@ pub(super) fn interval(text: &str) -> Result<i64, String> {
 
 /// How long something goes on, in whole seconds, ns.
 pub(super) fn duration(text: &str) -> Result<i64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = crate::sink::rewrite::unit(&text[digits.len()..]);
-    let length = digits.parse::<i64>().ok().zip(unit).and_then(|(n, u)| n.checked_mul(u));
-    match length {
+    match length(text) {
         Some(n) if n >= SHORTEST && n % SHORTEST == 0 => Ok(n),
         Some(_) => Err("expected whole seconds, at least 1s".to_owned()),
         None => Err("expected a number and a unit, for example 10s, 1h or 7d".to_owned()),
