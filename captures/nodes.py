@@ -75,7 +75,8 @@ class Node:
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{host}:{bitcoin.REGTEST_PORT}"
 
-    def start(self, connect=(), v2=False):
+    def start(self, connect=(), v2=False, listen=()):
+        """`listen`: further addresses, with their ports."""
         command = [
             "btcd", "--regtest", "--nodnsseed", "--nobanning",
             "--configfile=/dev/null", f"--datadir={self.folder}", f"--logdir={self.folder}",
@@ -83,8 +84,9 @@ class Node:
             "--rpcuser=recorder", "--rpcpass=recorder", "--trickleinterval=2s",
         ]
         command += [f"--miningaddr={address}" for address in bitcoin.MINING_ADDRESSES]
+        command += [f"--listen={address}" for address in listen]
         command += [f"--connect={peer.host_port()}" for peer in connect]
-        command += ["--v2transport", "--debuglevel=PEER=debug"] if v2 else []
+        command += ["--v2transport", "--debuglevel=PEER=debug,V2TR=debug"] if v2 else []
         self.log(self.name, "start", command=[c for c in command if self.folder not in c])
         os.makedirs(self.folder, exist_ok=True)
         output = open(os.path.join(self.folder, "output"), "a")
@@ -246,12 +248,12 @@ def final_state(node):
 
 
 class Tcpdump:
-    """Whole frames with nanoseconds, both directions, on eth0 of the node's namespace."""
+    """Whole frames with nanoseconds, both directions, on an interface of the node's namespace."""
 
-    def __init__(self, node, path):
+    def __init__(self, node, path, interface="eth0", *expression):
         # Immediate mode: nothing waits in the kernel when tcpdump is told to stop.
-        self.command = ["tcpdump", "-i", "eth0", "-p", "-n", "-s", "0", "-U", "--immediate-mode",
-                        "-B", "16384", "--time-stamp-precision=nano", "-Z", "root", "-w", path]
+        self.command = ["tcpdump", "-i", interface, "-p", "-n", "-s", "0", "-U", "--immediate-mode",
+                        "-B", "16384", "--time-stamp-precision=nano", "-Z", "root", "-w", path, *expression]
         self.process = run_in(node.name, *self.command, stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
             if "listening on" in line:

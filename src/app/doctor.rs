@@ -4,13 +4,12 @@ use super::live::node_here;
 use super::log::wall;
 use super::privileges;
 use super::stage::{Consumer, Settings, Stages};
+use super::verdicts::{Mark, Seen, Traffic, Verdict, drops};
 use crate::capture::{Live, LiveOptions, device};
-use crate::node::report::{NodeReport, TransportReport};
-use crate::node::{Output, Report, SeenMessage};
+use crate::node::{Output, SeenMessage};
 use crate::series::Point;
-use crate::sink::summary::{bytes, number};
+use crate::sink::summary::bytes;
 use crate::sink::{SinkConfig, alerts, influx};
-use crate::time::SECOND;
 use anyhow::Result;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
@@ -21,8 +20,6 @@ use std::time::{Duration, Instant};
 
 /// Less free space than this is told.
 const SPACE: u64 = 1 << 30;
-/// A frame's time further from the clock than this is told, ns. The ring hands frames over within 10 ms.
-const CLOCK: i64 = 2 * SECOND;
 /// Signs of a program that keeps the clock right.
 const CLOCK_KEEPERS: [&str; 5] = [
     "/run/systemd/timesync/synchronized",
@@ -54,24 +51,30 @@ struct Findings {
 }
 
 impl Findings {
-    fn say(&mut self, mark: &str, what: &str, text: &impl Display) -> Result<()> {
-        self.well &= mark != "FAIL";
+    fn tell(&mut self, verdict: &Verdict) -> Result<()> {
+        let Verdict { mark, what, text } = verdict;
+        let mark = match mark {
+            Mark::Ok => "ok",
+            Mark::Warn => "warn",
+            Mark::Fail => "FAIL",
+        };
+        self.well &= verdict.mark != Mark::Fail;
         // Each line as soon as it is known: the capture takes a while.
         let mut out = std::io::stdout().lock();
         writeln!(out, "{mark:<5} {what:<11} {text}")?;
         Ok(out.flush()?)
     }
 
-    fn ok(&mut self, what: &str, text: &impl Display) -> Result<()> {
-        self.say("ok", what, text)
+    fn ok(&mut self, what: &'static str, text: &impl Display) -> Result<()> {
+        self.tell(&Verdict::ok(what, text.to_string()))
     }
 
-    fn warn(&mut self, what: &str, text: &impl Display) -> Result<()> {
-        self.say("warn", what, text)
+    fn warn(&mut self, what: &'static str, text: &impl Display) -> Result<()> {
+        self.tell(&Verdict::warn(what, text.to_string()))
     }
 
-    fn fail(&mut self, what: &str, text: &impl Display) -> Result<()> {
-        self.say("FAIL", what, text)
+    fn fail(&mut self, what: &'static str, text: &impl Display) -> Result<()> {
+        self.tell(&Verdict::fail(what, text.to_string()))
     }
 }
 
@@ -154,16 +157,6 @@ impl Output for Nothing {
     fn interval(&mut self, _: Vec<Point>) {}
 }
 
-/// What a while of capturing showed.
-#[derive(Default)]
-struct Seen {
-    frames: u64,
-    /// Largest frame beyond what its interface may send, and on which.
-    larger: Option<(u32, u32)>,
-    /// Largest distance of a frame's time from the clock, ns.
-    off: i64,
-}
-
 fn packets(found: &mut Findings, e: &Examination, mut live: Live) -> Result<()> {
     let names: Vec<String> = live.inputs().map(|(name, _)| name.to_owned()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -183,78 +176,18 @@ fn packets(found: &mut Findings, e: &Examination, mut live: Live) -> Result<()> 
         live.wait(Duration::from_millis(100))?;
         let (now, dropped) = (wall(), live.dropped());
         live.read(now, &mut |frame| {
-            seen.frames += 1;
-            seen.off = seen.off.max(now.since(frame.time).saturating_abs());
-            // Ethernet with two VLAN tags; larger frames were not on the wire like that.
-            let most = mtus.get(frame.interface as usize).copied().flatten().map(|m| m + 22);
-            if most.is_some_and(|most| frame.wire_len > most && seen.larger.is_none_or(|(n, _)| n < frame.wire_len)) {
-                seen.larger = Some((frame.wire_len, frame.interface));
-            }
+            seen.frame(frame, now, mtus.get(frame.interface as usize).copied().flatten());
             stages.frame(frame, dropped);
         })?;
     }
     let dropped = live.count_drops();
     let report = stages.finish(dropped)?.report;
-    bitcoin(found, e, &seen, &report)?;
-    if let Some((size, interface)) = seen.larger {
-        let name = names.get(interface as usize).unwrap_or(&"?");
-        found.ok("offloads", &format!("{name} shows segments of up to {} bytes (GRO, TSO): they are read as they are; checksums that the card fills in are not looked at", number(u64::from(size))))?;
-    } else if seen.frames > 0 {
-        found.ok("offloads", &"no segment larger than on the wire")?;
+    let verdicts = Traffic::of(&report).verdicts(&seen, e.wait);
+    let all = verdicts.into_iter().chain(seen.offloads(&names)).chain(seen.clock()).chain([drops(dropped)]);
+    for verdict in all {
+        found.tell(&verdict)?;
     }
-    if seen.off > CLOCK {
-        found.warn(
-            "clock",
-            &format!("the times of packets are up to {:.1} s from this machine's clock", seen.off as f64 / 1e9),
-        )?;
-    } else if seen.frames > 0 {
-        found.ok("clock", &"the times of packets agree with this machine's clock")?;
-    }
-    match dropped.system + dropped.interface {
-        0 => found.ok("drops", &"none"),
-        n => found.warn("drops", &format!("{} packets were dropped; give the ring more with --buffer", number(n))),
-    }
-}
-
-fn bitcoin(found: &mut Findings, e: &Examination, seen: &Seen, report: &Report) -> Result<()> {
-    let carried = |n: &NodeReport, name: &str| {
-        n.transports.get(name).map_or((0, 0), |t| (t.connections, t.packets_recv + t.packets_sent))
-    };
-    let sum = |name| report.nodes.iter().map(|n| carried(n, name)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-    let (v1, v2, open) = (sum("v1"), sum("v2"), sum("unknown"));
-    let (connections, packets) = (v1.0 + v2.0 + open.0, v1.1 + v2.1 + open.1);
-    if packets == 0 {
-        let text = match seen.frames {
-            0 => format!(
-                "no packet at all in {} s: is this the node's interface (-i), does the mirror send, is the port right (--port)?",
-                e.wait.as_secs()
-            ),
-            n => format!(
-                "{} packets in {} s, but no Bitcoin connection of a node among them: name the node with --node, its port with --port",
-                number(n),
-                e.wait.as_secs()
-            ),
-        };
-        return found.fail("bitcoin", &text);
-    }
-    let way =
-        |f: fn(&TransportReport) -> u64| report.nodes.iter().flat_map(|n| n.transports.values()).map(f).sum::<u64>();
-    for (packets, what) in [(way(|t| t.packets_recv), "received"), (way(|t| t.packets_sent), "sent")] {
-        if packets == 0 {
-            found.warn("directions", &format!("nothing that the node {what} is seen, so half of the messages are missing: let the mirror copy both directions (ingress and egress)"))?;
-        }
-    }
-    let nodes: Vec<&str> = report.nodes.iter().map(|n| n.node.as_str()).collect();
-    found
-        .ok("bitcoin", &format!("{} packets of {connections} connections of {}", number(packets), nodes.join(", ")))?;
-    let share = (100 * v2.0).checked_div(v1.0 + v2.0).unwrap_or(0);
-    if v1.0 + v2.0 == 0 {
-        found.warn("readable", &"nothing was said yet that tells plain connections from encrypted ones")
-    } else if v2.0 == 0 {
-        found.ok("readable", &"all connections are plain (v1): every message is seen")
-    } else {
-        found.warn("readable", &format!("{share} % of the connections are encrypted (v2, BIP 324): of those only sizes and times are seen; to see all, set v2transport=0 in the node's bitcoin.conf (btcd: leave out --v2transport)"))
-    }
+    Ok(())
 }
 
 fn clock_keeper(found: &mut Findings) -> Result<()> {

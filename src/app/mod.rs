@@ -35,4 +35,5 @@ pub mod signals;
 pub mod stage;
 pub mod status_line;
 pub mod threads;
+mod verdicts;
 pub mod worker;

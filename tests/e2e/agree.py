@@ -3,6 +3,7 @@
 import collections
 import os
 import random
+import re
 import signal
 import time
 
@@ -10,21 +11,23 @@ import bitcoin
 import nodes
 from nodes import Node, Tcpdump, final_state, wait_for, wait_same_tip
 from record import Wallet
+from truth import logged
 
 from sensor import Sensor, equal, folder, identity, messages, replay, rows
 from wrapped import KINDS, envelopes
 
 W, A, B = "w", "a", "b"
 HOSTS = {W: 2, A: 3, B: 4}
+LATER = 20  # s from the watched node's start to that of the later sensor
 
 
 class Traffic:
     """Nodes on one bridge, and coins to spend."""
 
-    def __init__(self, work, prefix, bulk):
+    def __init__(self, work, prefix, bulk, hosts=HOSTS):
         log = nodes.Log(os.path.join(work, "actions.jsonl"))
         chains = os.path.join(work, "nodes")
-        self.node = {name: Node(name, f"{prefix}{number}", chains, log) for name, number in HOSTS.items()}
+        self.node = {name: Node(name, f"{prefix}{number}", chains, log) for name, number in hosts.items()}
         self.wallet = Wallet(random.Random(5))
         self.wallet.bulk = bulk
 
@@ -118,6 +121,7 @@ def test_plain_nodes_and_mirrors(program, network, work):
         sensors = {name: Sensor(program, network, work, name, place, "-i", interface, "--json", *kept(work, name),
                                 node=node) for name, (place, interface) in places.items()}
         watched.start(connect=[traffic.node[A]])
+        began = time.monotonic()
         traffic.settle(W, A)
         traffic.node[B].start(connect=[watched])
         traffic.settle(W, B)
@@ -128,6 +132,7 @@ def test_plain_nodes_and_mirrors(program, network, work):
 
         # A second sensor, later than the nodes, with nothing said to it but where the host keeps state.
         before = traffic.rest()
+        time.sleep(max(0, LATER - (time.monotonic() - began)))
         network.ip(W, "route", "add", "default", "dev", "eth0")
         state = folder(work, "late-state")
         late = Sensor(program, network, work, "late", W, store=False, environment={"STATE_DIRECTORY": state})
@@ -215,6 +220,8 @@ def test_encrypted_and_ipv6(program, network, work):
     versions = collections.Counter("v2" if p["v2_connection"] else "v1" for p in said["getpeerinfo"])
     equal("connections of the node", versions, {"v1": 1, "v2": 1})
     (plain,) = [p for p in said["getpeerinfo"] if not p["v2_connection"]]
+    (secret,) = [p for p in said["getpeerinfo"] if p["v2_connection"]]
+    secret_bytes = on_the_wire(watched, secret)
     for name, report in reports.items():
         (node,) = report["nodes"]
         equal(f"{name}: transports", {k: node["transports"][k]["open"] for k in ("v1", "v2")}, {"v1": 1, "v2": 1})
@@ -223,9 +230,34 @@ def test_encrypted_and_ipv6(program, network, work):
         (v1,) = [c for c in node["connections"] if c["transport"] == "v1"]
         equal(f"{name}: bytes of the plain connection", (v1["bytes_recv"], v1["bytes_sent"]),
               (plain["bytesrecv"], plain["bytessent"]))
+        (v2,) = [c for c in node["connections"] if c["transport"] == "v2"]
+        equal(f"{name}: bytes of the encrypted connection", (v2["bytes_recv"], v2["bytes_sent"]), secret_bytes)
         equal(f"{name}: messages counted", counted(report), counted(wanted))
         equal(f"{name}: bytes", carried(report), carried(wanted))
         seen = messages(program, sensors[name].kept, "--node", watched.address)
         equal(f"{name}: messages", sorted(map(identity, seen)), identities)
         equal(f"{name}: drops", report["capture"]["dropped"], 0)
     return f"{len(identities)} readable messages, {sum(carried(wanted))} bytes"
+
+
+# Of BIP 324: what each side sends once besides its garbage (its key, the terminator of the garbage, and a version
+# packet without contents), and what a packet is longer than its contents (length, header, tag).
+KEY, TERMINATOR, PACKET = 64, 16, 3 + 1 + 16
+ONCE = KEY + TERMINATOR + PACKET
+
+
+def on_the_wire(node, peer):
+    """Bytes received and sent of an encrypted connection that `node` has opened, from what btcd counts.
+
+    It leaves the handshake out of both, and counts whole packets that it sends but of those that it receives only the
+    contents. Its log tells what is missing: how long each side's garbage was, and how many messages came.
+    """
+    path = os.path.join(node.folder, "output")
+    with open(path) as file:
+        log = file.read()
+    (garbage_sent,) = map(int, re.findall(r"V2TR: Initiating v2 handshake \(garbageLen=(\d+)\)", log))
+    (garbage_ended,) = map(int, re.findall(r"V2TR: Found garbage terminator after (\d+) total bytes", log))
+    received = logged(path)[peer["addr"], "recv"]
+    assert received, "the log names no message of the peer"
+    return (peer["bytesrecv"] + PACKET * len(received) + ONCE + garbage_ended - TERMINATOR,
+            peer["bytessent"] + ONCE + garbage_sent)

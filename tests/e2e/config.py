@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -69,6 +70,37 @@ def test_reload(program, network, work):
     sensor.said_soon("nothing was reloaded: .*btcdmon.toml:4: unknown key `filtre`.*`filter`")
     time.sleep(0.5)
     equal("frames since the filter lets them through", sensor.stop()["capture"]["frames"], 2379)
+
+
+def test_reload_of_a_file_that_only_root_reads(program, network, work):
+    two(network)
+    # In a mount namespace of its own another folder is /etc, with the users and the file at its usual place.
+    etc = os.path.join(work, "etc")
+    os.makedirs(os.path.join(etc, "btcdmon"))
+    for name in ("passwd", "group"):
+        shutil.copy(os.path.join("/etc", name), etc)
+    usual = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"', etc)
+    named = os.path.join(work, "btcdmon.toml")
+    for name, path, shown, before, options, words in (
+        ("usual", os.path.join(etc, "btcdmon", "btcdmon.toml"), "/etc/btcdmon/btcdmon.toml", usual, (),
+         " was read at the start and cannot be read now; let this user read it"),
+        ("named", named, named, (), ("--config", named), ": cannot read the configuration: Permission denied"),
+    ):
+        with open(path, "w") as file:
+            file.write('[live]\ninterface = ["eth0"]\n')
+        os.chmod(path, 0o600)
+        sensor = Sensor(program, network, work, name, "b", "--json", *options, before=before)
+        with open(path, "a") as file:
+            file.write('filter = "tcp port 9"\n')
+        said = sensor.said()
+        sensor.process.send_signal(signal.SIGHUP)
+        sensor.said_soon("nothing was reloaded")
+        send("a", "eth0", plain_capture(work), "-t")
+        time.sleep(1)
+        equal(f"{name}: frames, with the filter of the start", sensor.stop()["capture"]["frames"], 2379)
+        told = sensor.said().removeprefix(said).splitlines()
+        equal(f"{name}: lines: {told}", len(told), 1)
+        assert f"nothing was reloaded: {shown}{words}" in told[0], told
 
 
 def test_doctor(program, network, work):

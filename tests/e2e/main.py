@@ -15,6 +15,7 @@ import clock
 import config
 import crowded
 import faults
+import host
 import page
 import rights
 import sinks
@@ -22,7 +23,7 @@ import wrapped
 
 TESTS = {
     name.removeprefix("test_"): function
-    for module in (rights, config, faults, clock, sinks, wrapped, crowded, agree, page)
+    for module in (rights, config, faults, clock, sinks, wrapped, crowded, agree, host, page)
     for name, function in vars(module).items() if name.startswith("test_")
 }
 
@@ -35,7 +36,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     failed, skipped = [], []
     if not shutil.which("btcd"):
-        skipped = [name for name in wanted if TESTS[name].__module__ in ("agree", "page")]
+        skipped = [name for name in wanted if TESTS[name].__module__ in ("agree", "host", "page")]
         wanted = [name for name in wanted if name not in skipped]
     without_btcd = list(skipped)
     for name in wanted:
