@@ -11,6 +11,7 @@ use crate::series::Point;
 use crate::sink::summary::{bytes, number};
 use crate::sink::{SinkConfig, alerts, influx};
 use crate::time::SECOND;
+use crate::wrap::fill;
 use anyhow::Result;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
@@ -46,11 +47,14 @@ pub struct Examination {
     pub sinks: Vec<SinkConfig>,
     /// How long to wait for Bitcoin packets.
     pub wait: Duration,
+    /// Columns of the terminal that the findings go to.
+    pub width: Option<usize>,
 }
 
 /// Lines as they come, and whether one of them was bad.
 struct Findings {
     well: bool,
+    width: Option<usize>,
 }
 
 impl Findings {
@@ -58,7 +62,15 @@ impl Findings {
         self.well &= mark != "FAIL";
         // Each line as soon as it is known: the capture takes a while.
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{mark:<5} {what:<11} {text}")?;
+        let head = format!("{mark:<5} {what:<11} ");
+        match self.width {
+            None => writeln!(out, "{head}{text}")?,
+            Some(width) => {
+                let (mut line, at) = (head.clone(), head.len());
+                fill(&mut line, &text.to_string(), at, at, width);
+                write!(out, "{line}")?;
+            }
+        }
         Ok(out.flush()?)
     }
 
@@ -77,7 +89,7 @@ impl Findings {
 
 /// Looks at everything; whether all is well.
 pub fn examine(e: &Examination) -> Result<bool> {
-    let mut found = Findings { well: true };
+    let mut found = Findings { well: true, width: e.width };
     let live = Live::open(&e.capture);
     let made_by_root = e.own_folder && privileges::is_root();
     if made_by_root {
