@@ -59,7 +59,7 @@ pub fn one_below_the_other(table: &Table, width: usize) -> String {
     let cells = |row: &Row| row.cell_iter().map(Cell::content).collect::<Vec<_>>();
     let names = table.header().map(cells).unwrap_or_default();
     if table.is_empty() {
-        return names.iter().map(|name| format!("{name}\n")).collect();
+        return names.join("\n") + "\n";
     }
     let wide = names.iter().map(|n| n.width()).max().map_or(0, |most| (most + 2).min(width / 2));
     let mut out = String::new();
