@@ -1,6 +1,7 @@
 // Every page shows the numbers that the store holds.
 import assert from 'node:assert/strict';
-import { cells, clean, colours, drawn, ENCRYPTED, finished, legend, number, open, plain, serve, serveFile, settle } from './tools.mjs';
+import { capture as relay, TRANSACTIONS } from './relay.mjs';
+import { cells, clean, colours, drawn, ENCRYPTED, finished, legend, number, open, plain, serve, serveFile, servePackets, settle } from './tools.mjs';
 
 /** The original's panels that this capture has something for, and those that stay empty in it. */
 const DRAWN = [
@@ -246,6 +247,35 @@ export async function estimates_are_marked({ program, context }) {
     for (const name of ['Ping, newest', 'Ping, shortest']) {
       assert.equal(await page.locator('#panel-how .facts > div').filter({ hasText: name }).locator('.mark.estimated').count(), 1, `${name} has no mark`);
     }
+    clean(page);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** What no recording has: dust, a crawler and a compact block that is rebuilt, in packets of our own. */
+export async function dust_crawlers_and_rebuilt_blocks({ program, context }) {
+  const server = await servePackets(program, relay());
+  try {
+    await finished(server);
+    const one = async (sql) => (await (await fetch(`${server.url}/api/v1/query?sql=${encodeURIComponent(sql)}`)).json()).rows[0];
+    assert.deepEqual(await one('SELECT count(*) FROM tx_outputs WHERE is_dust'), [TRANSACTIONS]);
+    assert.deepEqual(await one('SELECT via, num_tx, missing_tx FROM processed_blocks'), ['cmpctblock', TRANSACTIONS + 1, null]);
+    const page = await open(context, server.url);
+    await settle(page);
+    for (const [panel, label, n] of [['dust', 'dust outputs', TRANSACTIONS], ['crawls', 'bitnodes', 1]]) {
+      assert.equal(number(await legend(page, panel, label)), n, panel);
+      assert.ok((await colours(page, panel)) > 20, `the chart ${panel} is blank`);
+    }
+    await page.goto(`${server.url}/#/blocks`);
+    await page.waitForSelector('[aria-label=Blocks] tbody tr');
+    assert.match(await page.locator('.tiles').innerText(), /100\s?%[\s\S]*1 of 1 compact blocks/);
+    const row = page.locator('[aria-label=Blocks] tbody tr');
+    assert.equal(await row.count(), 1);
+    assert.equal(await row.locator('.chip.good').first().innerText(), 'rebuilt');
+    await row.locator('a').first().click();
+    await page.waitForSelector('#panel-came');
+    assert.match(await page.locator('#panel-came').innerText(), /rebuilt\s*Asked for\s*–/);
     clean(page);
   } finally {
     await server.stop();
