@@ -66,7 +66,7 @@ impl Findings {
         match self.width {
             None => writeln!(out, "{head}{text}")?,
             Some(width) => {
-                let (mut line, at) = (head.clone(), head.len());
+                let (at, mut line) = (head.len(), head);
                 fill(&mut line, &text.to_string(), at, at, width);
                 write!(out, "{line}")?;
             }

@@ -3,6 +3,7 @@
 use super::escape::escape;
 use super::narrow::{fit, one_below_the_other, widths};
 use super::rows::{Cell, RowSink};
+use crate::wrap::fold;
 use comfy_table::{Cell as Field, CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 use std::io::{self, Write};
 
@@ -107,11 +108,13 @@ impl<W: Write> RowSink for BoxTable<W> {
 impl<W: Write> BoxTable<W> {
     fn end(&mut self) -> io::Result<()> {
         if self.cut {
-            writeln!(
-                self.out,
-                "(the first {} rows; use --json or --csv for all of them, or LIMIT and OFFSET)",
-                self.cap
-            )?;
+            let note =
+                format!("(the first {} rows; use --json or --csv for all of them, or LIMIT and OFFSET)\n", self.cap);
+            let note = match self.width {
+                Some(width) => fold(&note, width),
+                None => note,
+            };
+            write!(self.out, "{note}")?;
         }
         self.out.flush()
     }

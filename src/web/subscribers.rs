@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 /// Messages a second that one subscriber gets at most; nobody reads faster.
 pub const RATE: u32 = 1000;
 /// Messages a second that are put into words at most, for all subscribers together: four who want different ones get
-/// theirs in full. The node stage does it, some 10 µs each; beyond that it would be the lookers who slow the capture.
+/// theirs in full. The node stage does it; without a limit many who want different ones could slow the capture.
 pub const WORDED: u32 = 4 * RATE;
 /// Messages that wait for a slow subscriber at most.
 const WAITING: usize = 2 * RATE as usize;
