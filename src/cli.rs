@@ -11,6 +11,7 @@ mod replay;
 mod series;
 mod settings;
 mod sink_args;
+mod terminal;
 mod top;
 mod view_args;
 mod web_args;

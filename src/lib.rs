@@ -16,7 +16,7 @@
 //! (`Framer`, `Connections`, `Event`), [`node`] (`View`), [`series`]
 //! (`SERIES`, `Point`), [`sink`] (`Store`), [`web`] (`Watcher`, `Server`), then [`app`].
 //!
-//! [`time`] and [`health`] are leaves. Capture time is the only clock below
+//! [`time`], [`health`] and [`wrap`] are leaves. Capture time is the only clock below
 //! [`app`]; imports point left only. A test holds the tree to both.
 
 pub mod app;
@@ -34,3 +34,4 @@ pub mod series;
 pub mod sink;
 pub mod time;
 pub mod web;
+pub mod wrap;

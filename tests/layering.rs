@@ -11,7 +11,7 @@ const CHAIN: [&str; 8] = ["capture", "decode", "flow", "message", "node", "serie
 /// Serves people, whose patience and requests have a clock of their own; it measures nothing.
 const SERVES: &str = "web";
 /// Leaves: anyone may import them.
-const LEAVES: [&str; 2] = ["time", "health"];
+const LEAVES: [&str; 3] = ["time", "health", "wrap"];
 /// `series` describes and the node fills in: its descriptions are made from the vocabularies of the stages
 /// before it, and the node stage makes points of them.
 const ALLOWED: [(&str, &str); 1] = [("node", "series")];

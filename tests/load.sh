@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # How fast may packets come before one is lost? Transaction relay by tcpreplay through a veth pair at rising rates, the
 # sensor and `tcpdump -w /dev/null` on the same interface: tests/load.sh PROGRAM [SECONDS [LOOKERS]]
-# With LOOKERS so many streams of events are open, and statements that read everything run all the time.
+# With LOOKERS so many streams of events are open, an eighth as many of messages, and statements that read everything run
+# all the time.
 # Fails when the sensor loses packets at a rate at which tcpdump loses none, or reads other messages in them than a replay.
 # Root; about two minutes, and some GB of memory. LOAD_RATES: other rates; LOAD_CAPTURE, LOAD_NODE: another
 # capture, and its node; TRAFFIC: the built benchmark `traffic`.
@@ -48,6 +49,8 @@ counts() { python3 -c 'import json, sys; r = json.load(sys.stdin); c = r["captur
 look() {
   [ "$lookers" -gt 0 ] || return 0
   for _ in $(seq "$lookers"); do "${b[@]}" curl -sN -o /dev/null "$web/events" & done
+  # One of eight has the page of messages open: some 64 streams are all that there are.
+  for _ in $(seq $((lookers / 8))); do "${b[@]}" curl -sN -o /dev/null "$web/messages?fields=true" & done
   ask & ask &
   sleep 1
 }

@@ -4,12 +4,13 @@
 
 #[path = "web/client.rs"]
 mod client;
+#[path = "support/terminal.rs"]
+mod terminal;
 
 use assert_cmd::Command;
 use client::Sensor;
 use std::path::Path;
-use std::process::Command as Plain;
-use std::time::{Duration, Instant};
+use terminal::Terminal;
 
 const BTCDMON: &str = env!("CARGO_BIN_EXE_btcdmon");
 
@@ -23,6 +24,8 @@ fn btcdmon(folder: &Path, args: &[&str]) -> String {
 const ENCRYPTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/btcd-v2-messages/capture.pcap.zst");
 /// A bundled recording, and what its sensor and node are called.
 const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/btcd-v1/capture.pcap.zst");
+/// Columns and lines of the terminals.
+const SIZE: (u16, u16) = (100, 24);
 const NAMES: [&str; 4] = ["--sensor", "lab", "--node", "home=10.88.0.2"];
 
 /// A store of it, `x.db` in a folder of its own.
@@ -93,88 +96,11 @@ fn completions_and_manual_pages_know_every_command() {
     assert!(btcdmon(here, &["man", "live"]).contains(".TH btcdmon-live 1"));
 }
 
-/// A terminal of 100 columns and 24 lines in which a command runs.
-struct Terminal {
-    socket: String,
-}
-
-impl Terminal {
-    fn start(folder: &Path, name: &str, command: &str) -> Option<Self> {
-        if Plain::new("tmux").arg("-V").output().is_err() {
-            assert!(std::env::var_os("CI").is_none(), "tmux is missing: apt-get install tmux");
-            eprintln!("SKIPPED: `btcdmon top` in a terminal; tmux is missing: apt-get install tmux");
-            return None;
-        }
-        let terminal = Self { socket: format!("btcdmon-{}-{name}", std::process::id()) };
-        let out = terminal.tmux(&[
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            "100",
-            "-y",
-            "24",
-            "-c",
-            folder.to_str()?,
-            command,
-        ]);
-        assert!(out.0, "{}", out.1);
-        Some(terminal)
-    }
-
-    fn tmux(&self, args: &[&str]) -> (bool, String) {
-        let out =
-            Plain::new("tmux").env("LC_ALL", "C.UTF-8").args(["-u", "-L", &self.socket]).args(args).output().unwrap();
-        (
-            out.status.success(),
-            String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr),
-        )
-    }
-
-    fn press(&self, key: &str) {
-        assert!(self.tmux(&["send-keys", key]).0, "{key}");
-    }
-
-    /// The screen as soon as it holds `needle`, drawn to the end: two looks see the same.
-    fn shows(&self, needle: &str) -> String {
-        let start = Instant::now();
-        let mut before = String::new();
-        loop {
-            let (_, screen) = self.tmux(&["capture-pane", "-p"]);
-            if screen.contains(needle) && screen == before {
-                return screen;
-            }
-            before.clone_from(&screen);
-            assert!(start.elapsed() < Duration::from_mins(1), "no `{needle}` on\n{screen}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Whether the command has ended.
-    fn ends(&self) -> bool {
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_mins(1) {
-            if !self.tmux(&["has-session"]).0 {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        false
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
-    }
-}
-
 #[test]
 fn a_terminal_shows_every_page() {
     let folder = store();
     let command = format!("NO_COLOR=1 {BTCDMON} top --store x.db");
-    let Some(t) = Terminal::start(folder.path(), "store", &command) else { return };
+    let Some(t) = Terminal::start(folder.path(), SIZE, "store", &command) else { return };
     t.shows("FIRST ANNOUNCER");
     t.press("3");
     assert_golden("top-messages.txt", &t.shows("(last 10 min)"));
@@ -223,10 +149,10 @@ fn a_sensor_behind_a_token_shows_the_figures_of_its_store() {
     assert_golden("top-peers.txt", &once.replace(&address, "ADDRESS"));
 
     let by_api = format!("NO_COLOR=1 BTCDMON_WEB_TOKEN={token} {BTCDMON} top {address}");
-    let Some(api) = Terminal::start(folder.path(), "api", &by_api) else { return };
+    let Some(api) = Terminal::start(folder.path(), SIZE, "api", &by_api) else { return };
     api.shows("10.88.0.3:18444");
     let by_store = format!("NO_COLOR=1 {BTCDMON} top --store x.db");
-    let kept = Terminal::start(folder.path(), "kept", &by_store).unwrap();
+    let kept = Terminal::start(folder.path(), SIZE, "kept", &by_store).unwrap();
     kept.shows("FIRST ANNOUNCER");
     let both = |key, needle| {
         [&api, &kept].map(|t| {
@@ -258,8 +184,8 @@ fn what_is_estimated_is_marked() {
     let sensor = Sensor::replay(ENCRYPTED, &["--node", "10.88.0.2"]);
     let address = sensor.address.to_string();
     let command = |of: &str| format!("NO_COLOR=1 {BTCDMON} top {of}");
-    let Some(api) = Terminal::start(folder.path(), "v2-api", &command(&address)) else { return };
-    let kept = Terminal::start(folder.path(), "v2-store", &command("--store x.db")).unwrap();
+    let Some(api) = Terminal::start(folder.path(), SIZE, "v2-api", &command(&address)) else { return };
+    let kept = Terminal::start(folder.path(), SIZE, "v2-store", &command("--store x.db")).unwrap();
     api.shows("10.88.0.3:18444");
     kept.shows("FIRST ANNOUNCER");
     let mut messages = Vec::new();

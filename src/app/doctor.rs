@@ -10,6 +10,7 @@ use crate::node::{Output, SeenMessage};
 use crate::series::Point;
 use crate::sink::summary::bytes;
 use crate::sink::{SinkConfig, alerts, influx};
+use crate::wrap::fill;
 use anyhow::Result;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
@@ -43,11 +44,14 @@ pub struct Examination {
     pub sinks: Vec<SinkConfig>,
     /// How long to wait for Bitcoin packets.
     pub wait: Duration,
+    /// Columns of the terminal that the findings go to.
+    pub width: Option<usize>,
 }
 
 /// Lines as they come, and whether one of them was bad.
 struct Findings {
     well: bool,
+    width: Option<usize>,
 }
 
 impl Findings {
@@ -61,7 +65,15 @@ impl Findings {
         self.well &= verdict.mark != Mark::Fail;
         // Each line as soon as it is known: the capture takes a while.
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{mark:<5} {what:<11} {text}")?;
+        let head = format!("{mark:<5} {what:<11} ");
+        match self.width {
+            None => writeln!(out, "{head}{text}")?,
+            Some(width) => {
+                let (at, mut line) = (head.len(), head);
+                fill(&mut line, text, at, at, width);
+                write!(out, "{line}")?;
+            }
+        }
         Ok(out.flush()?)
     }
 
@@ -80,7 +92,7 @@ impl Findings {
 
 /// Looks at everything; whether all is well.
 pub fn examine(e: &Examination) -> Result<bool> {
-    let mut found = Findings { well: true };
+    let mut found = Findings { well: true, width: e.width };
     let live = Live::open(&e.capture);
     let made_by_root = e.own_folder && privileges::is_root();
     if made_by_root {

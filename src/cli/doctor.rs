@@ -4,6 +4,7 @@ use super::FAILURE;
 use super::live::{default_folder, options};
 use super::live_args::DoctorArgs;
 use super::settings::{ports, settings};
+use super::terminal;
 use crate::app::doctor::{self, Examination};
 use crate::node::view::LEARN_WATCHED;
 use crate::time::SECOND;
@@ -24,6 +25,7 @@ pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
         store,
         own_folder: args.store.is_none(),
         sinks: args.sinks.configs()?,
+        width: terminal::width(),
         wait: Duration::from_nanos(args.wait as u64),
     };
     Ok(if doctor::examine(&examination)? { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) })

@@ -2,7 +2,7 @@
 
 use super::live_args::{CaptureArgs, LiveArgs};
 use super::settings::{host_name, ports, settings};
-use super::{Command, Given, parse};
+use super::{Command, Given, parse, terminal};
 use crate::app::live::{self, Job, Reloaded, folder_of};
 use crate::app::privileges;
 use crate::app::serve::Web;
@@ -90,8 +90,7 @@ pub fn run(args: &LiveArgs, given: &Given, arguments: &[OsString]) -> Result<Exi
         serde_json::to_writer_pretty(&mut out, &report)?;
         writeln!(out)?;
     } else if out.is_terminal() && !args.quiet {
-        let style = summary::Style { colour: std::env::var_os("NO_COLOR").is_none() };
-        summary::print(&mut out, &report, 0, style)?;
+        summary::print(&mut out, &report, 0, terminal::style())?;
     }
     out.flush().context("cannot write the summary")?;
     Ok(ExitCode::SUCCESS)

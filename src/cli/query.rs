@@ -1,6 +1,7 @@
 //! `btcdmon query`
 
 use super::args::QueryArgs;
+use super::terminal;
 use crate::sink::query::{Limits, query};
 use crate::sink::rows::{CsvRows, JsonRows};
 use crate::sink::table::BoxTable;
@@ -21,7 +22,7 @@ pub fn run(args: &QueryArgs) -> Result<ExitCode> {
     } else if args.csv {
         query(&args.store, &args.sql, now, limits(), &mut CsvRows::new(&mut out))?
     } else {
-        query(&args.store, &args.sql, now, limits(), &mut BoxTable::new(&mut out))?
+        query(&args.store, &args.sql, now, limits(), &mut BoxTable::new(&mut out).within(terminal::width()))?
     };
     out.flush()?;
     if !summary.complete {

@@ -3,6 +3,7 @@
 use super::FAILURE;
 use super::args::{InputArgs, MessagesArgs, ReplayArgs};
 use super::settings::{host_name, settings};
+use super::terminal;
 use crate::app::run::{self, Job, Listing, Outcome};
 use crate::app::shutdown::Shutdown;
 use crate::capture::Options;
@@ -11,9 +12,10 @@ use crate::sink::rollup::Retention;
 use crate::sink::{SinkConfig, summary};
 use crate::time::SECOND;
 use crate::web::{self, Door, Mode, Server, Watcher};
+use crate::wrap::fold;
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -74,15 +76,12 @@ pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
         serde_json::to_writer_pretty(&mut out, &object)?;
         writeln!(out)?;
     } else {
-        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let style = summary::Style { colour };
-        summary::print(&mut out, &outcome.report, outcome.filtered, style)?;
+        summary::print(&mut out, &outcome.report, outcome.filtered, terminal::style())?;
         if let Some(path) = &args.store {
-            writeln!(
-                out,
-                "\nStored in {0}. Next: btcdmon query --store {0} \"SELECT * FROM bandwidth\"",
-                path.display()
-            )?;
+            let next =
+                format!("Stored in {0}. Next: btcdmon query --store {0} \"SELECT * FROM bandwidth\"", path.display());
+            let next = terminal::width().map_or_else(|| format!("{next}\n"), |width| fold(&next, width));
+            write!(out, "\n{next}")?;
         }
     }
     out.flush().context("cannot write the summary")?;

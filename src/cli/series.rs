@@ -1,6 +1,7 @@
 //! `btcdmon series`
 
 use super::args::SeriesArgs;
+use super::terminal;
 use crate::series::{SERIES, Series, reference};
 use anyhow::{Result, bail};
 use std::io::{self, Write as _};
@@ -18,14 +19,15 @@ pub fn run(args: &SeriesArgs) -> Result<ExitCode> {
             vec![*series]
         }
     };
+    let width = terminal::width().unwrap_or(usize::MAX);
     let text = if args.json {
         reference::json(&chosen)
     } else if args.markdown {
         reference::markdown(&chosen)
     } else if args.name.is_some() {
-        chosen.iter().map(reference::describe).collect()
+        chosen.iter().map(|s| reference::describe(s, width)).collect()
     } else {
-        reference::overview(&chosen)
+        reference::overview(&chosen, width)
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;

@@ -11,6 +11,7 @@ mod table;
 
 use self::source::Source;
 use self::state::{Change, State};
+use crate::cli::terminal;
 use crate::cli::view_args::TopArgs;
 use anyhow::{Context as _, Result};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -29,7 +30,7 @@ const PAGE: (u16, u16) = (120, 40);
 /// Runs it.
 pub fn run(args: &TopArgs) -> Result<ExitCode> {
     let mut source = Source::open(args)?;
-    let mut state = State::new(args.node.clone(), colours());
+    let mut state = State::new(args.node.clone(), terminal::colours());
     if args.once || !io::stdout().is_terminal() {
         let snapshot = source.read(state.node())?;
         let size = terminal_size::terminal_size().map_or(PAGE, |(w, h)| (w.0, h.0));
@@ -48,11 +49,6 @@ pub fn run(args: &TopArgs) -> Result<ExitCode> {
     let result = show(&mut terminal, &mut state, &ask, &answers);
     ratatui::restore();
     result.map(|()| ExitCode::SUCCESS)
-}
-
-/// Colours unless `NO_COLOR` says otherwise (no-color.org).
-fn colours() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
 /// The thread that reads: a slow sensor does not hold up the keys.

@@ -2,6 +2,7 @@
 //! and what `btcdmon series` prints.
 
 use super::{Cadence, Column, Kind, Series, Type};
+use crate::wrap::fill;
 use serde_json::{Value as Json, json};
 use std::fmt::Write as _;
 
@@ -33,7 +34,7 @@ pub const COMMON: &[Column] = &[
     },
 ];
 
-/// Width of the lines that `btcdmon series` prints, in characters.
+/// Width of the lines that `btcdmon series` prints at most, in characters: longer ones are hard to read.
 const WIDTH: usize = 96;
 
 /// The word for a type.
@@ -138,48 +139,41 @@ fn cell(text: &str) -> String {
     out
 }
 
-/// What `btcdmon series` prints: one line a series.
-pub fn overview(series: &[Series]) -> String {
-    let width = series.iter().map(|s| s.name.chars().count()).max().unwrap_or(0) + 2;
+/// Where the text stands below its name when there is no room beside it.
+const BELOW: usize = 4;
+
+/// What `btcdmon series` prints: one line a series; `width` columns are there.
+pub fn overview(series: &[Series], width: usize) -> String {
+    let width = width.min(WIDTH);
+    let names = series.iter().map(|s| s.name.chars().count()).max().unwrap_or(0) + 2;
     let mut out = String::new();
     for s in series {
-        let _ = write!(out, "{:<width$}", s.name);
-        fill(&mut out, s.help, width, width);
+        if names <= width / 3 {
+            let _ = write!(out, "{:<names$}", s.name);
+            fill(&mut out, s.help, names, names, width);
+        } else {
+            let _ = write!(out, "{}\n{:BELOW$}", s.name, "");
+            fill(&mut out, s.help, BELOW, BELOW, width);
+        }
     }
     out
 }
 
-/// What `btcdmon series NAME` prints: the series with all its columns.
-pub fn describe(series: &Series) -> String {
+/// What `btcdmon series NAME` prints: the series with all its columns; `width` columns are there.
+pub fn describe(series: &Series, width: usize) -> String {
+    let width = width.min(WIDTH);
     let mut out = format!("{} ({})\n  ", series.name, cadence_word(series.cadence));
-    fill(&mut out, series.help, 2, 2);
+    fill(&mut out, series.help, 2, 2, width);
     for c in COMMON.iter().chain(series.columns) {
-        let _ = write!(out, "\n  {}: {}", c.name, type_word(c.kind_of_value));
-        if !c.unit.is_empty() {
-            let _ = write!(out, ", {}", c.unit);
-        }
-        let _ = write!(out, ", {}{}\n      ", kind_word(c.kind), if c.tag { ", tag" } else { "" });
-        fill(&mut out, c.help, 6, 6);
+        let unit = if c.unit.is_empty() { String::new() } else { format!(", {}", c.unit) };
+        let tag = if c.tag { ", tag" } else { "" };
+        out.push_str("\n  ");
+        let head = format!("{}: {}{unit}, {}{tag}", c.name, type_word(c.kind_of_value), kind_word(c.kind));
+        fill(&mut out, &head, 2, 6, width);
+        out.push_str("      ");
+        fill(&mut out, c.help, 6, 6, width);
     }
     out
-}
-
-/// Appends the words of `text` from column `at` on, wrapped at [`WIDTH`], later lines indented by `indent`.
-fn fill(out: &mut String, text: &str, mut at: usize, indent: usize) {
-    let start = at;
-    for word in text.split_whitespace() {
-        let width = word.chars().count();
-        if at > start && at + 1 + width > WIDTH {
-            let _ = write!(out, "\n{:indent$}", "");
-            at = indent;
-        } else if at > start {
-            out.push(' ');
-            at += 1;
-        }
-        out.push_str(word);
-        at += width;
-    }
-    out.push('\n');
 }
 
 /// What `btcdmon series --json` prints: an array of the series with their columns, in order.

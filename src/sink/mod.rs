@@ -15,6 +15,7 @@ pub mod escape;
 pub mod functions;
 pub mod influx;
 mod lock;
+mod narrow;
 mod percentile;
 pub mod prometheus;
 pub mod query;

@@ -6,6 +6,7 @@ mod ledger;
 use super::table::plain_table;
 use crate::node::report::{Capture, Counts, MessageReport, NodeReport, Report};
 use crate::time::Timestamp;
+use crate::wrap::fold;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -20,9 +21,16 @@ const NODES: usize = 5;
 pub struct Style {
     /// Headings in bold.
     pub colour: bool,
+    /// Columns of the terminal; lines are as long as they are without.
+    pub width: Option<usize>,
 }
 
 impl Style {
+    /// What [`indent`]ed tables have.
+    fn room(self) -> Option<usize> {
+        self.width.map(|w| w.saturating_sub(2))
+    }
+
     fn heading(self, text: &str) -> String {
         if self.colour { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -80,6 +88,13 @@ fn indent(text: &str) -> String {
 
 /// Prints `report`; `filtered` frames were left out by the user's filter.
 pub fn print(out: &mut impl Write, report: &Report, filtered: u64, style: Style) -> io::Result<()> {
+    let Some(width) = style.width else { return all(out, report, filtered, style) };
+    let mut text = Vec::new();
+    all(&mut text, report, filtered, style)?;
+    out.write_all(fold(&String::from_utf8_lossy(&text), width).as_bytes())
+}
+
+fn all(out: &mut impl Write, report: &Report, filtered: u64, style: Style) -> io::Result<()> {
     capture(out, &report.capture, filtered, style)?;
     let (whole, brief) = report.nodes.split_at(report.nodes.len().min(NODES));
     for node in whole {
@@ -89,7 +104,8 @@ pub fn print(out: &mut impl Write, report: &Report, filtered: u64, style: Style)
     if !brief.is_empty() {
         writeln!(out, "\n{}", style.heading("More nodes"))?;
         let rows: Vec<Vec<String>> = brief.iter().map(brief_row).collect();
-        let table = plain_table(&["node", "connections", "received", "sent"], &rows, &[false, true, true, true]);
+        let table =
+            plain_table(&["node", "connections", "received", "sent"], &rows, &[false, true, true, true], style.room());
         write!(out, "{}", indent(&table))?;
     }
     if report.nodes.iter().all(|n| n.transports.values().all(|t| t.connections == 0)) {
@@ -221,8 +237,12 @@ fn command_table(
         })
         .collect();
     writeln!(out, "\n  {}", style.heading(heading))?;
-    let table =
-        plain_table(&["command", "received", "bytes", "sent", "bytes"], &rows, &[false, true, true, true, true]);
+    let table = plain_table(
+        &["command", "received", "bytes", "sent", "bytes"],
+        &rows,
+        &[false, true, true, true, true],
+        style.room(),
+    );
     write!(out, "{}", indent(&table))
 }
 
@@ -248,7 +268,7 @@ fn agents(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> 
     let rows: Vec<Vec<String>> =
         all.iter().take(ROWS).map(|(agent, n)| vec![String::clone(agent), number(**n)]).collect();
     writeln!(out, "\n  {}", style.heading(&format!("User agents ({} of {})", rows.len(), all.len())))?;
-    write!(out, "{}", indent(&plain_table(&["user agent", "versions"], &rows, &[false, true])))
+    write!(out, "{}", indent(&plain_table(&["user agent", "versions"], &rows, &[false, true], style.room())))
 }
 
 fn peers(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> {
@@ -273,6 +293,7 @@ fn peers(out: &mut impl Write, n: &NodeReport, style: Style) -> io::Result<()> {
         &["peer", "direction", "transport", "received", "sent", ""],
         &rows,
         &[false, false, false, true, true],
+        style.room(),
     );
     write!(out, "{}", indent(&table))
 }

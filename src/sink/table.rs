@@ -1,7 +1,9 @@
 //! Tables for people: the box of `sqlite3 -box`, and plain aligned columns.
 
 use super::escape::escape;
+use super::narrow::{fit, one_below_the_other, widths};
 use super::rows::{Cell, RowSink};
+use crate::wrap::fold;
 use comfy_table::{Cell as Field, CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 use std::io::{self, Write};
 
@@ -27,6 +29,8 @@ pub struct BoxTable<W> {
     rows: usize,
     cap: usize,
     cut: bool,
+    /// Columns of the terminal.
+    width: Option<usize>,
 }
 
 impl<W: Write> BoxTable<W> {
@@ -39,7 +43,14 @@ impl<W: Write> BoxTable<W> {
     pub fn with_cap(out: W, cap: usize) -> Self {
         let mut table = Table::new();
         table.load_style(BOX).set_content_arrangement(ContentArrangement::Disabled);
-        Self { out, table, names: Vec::new(), rows: 0, cap, cut: false }
+        Self { out, table, names: Vec::new(), rows: 0, cap, cut: false, width: None }
+    }
+
+    /// No line is to be wider than a terminal.
+    #[must_use]
+    pub const fn within(mut self, width: Option<usize>) -> Self {
+        self.width = width;
+        self
     }
 }
 
@@ -74,8 +85,15 @@ impl<W: Write> RowSink for BoxTable<W> {
     }
 
     fn finish(&mut self) -> io::Result<()> {
+        let lines = self.table.column_count() + 1;
+        if let Some(width) = self.width
+            && !fit(&mut self.table, width, lines)
+        {
+            write!(self.out, "{}", one_below_the_other(&self.table, width))?;
+            return self.end();
+        }
         // Centred as sqlite3 does it: an odd space goes to the right.
-        let widths = self.table.column_max_content_widths();
+        let widths = widths(&self.table);
         let header: Vec<String> = (self.names.iter().zip(widths))
             .map(|((name, own), width)| format!("{:1$}{name}", "", usize::from(width.saturating_sub(*own) / 2)))
             .collect();
@@ -83,12 +101,20 @@ impl<W: Write> RowSink for BoxTable<W> {
         for line in self.table.lines() {
             writeln!(self.out, "{line}")?;
         }
+        self.end()
+    }
+}
+
+impl<W: Write> BoxTable<W> {
+    fn end(&mut self) -> io::Result<()> {
         if self.cut {
-            writeln!(
-                self.out,
-                "(the first {} rows; use --json or --csv for all of them, or LIMIT and OFFSET)",
-                self.cap
-            )?;
+            let note =
+                format!("(the first {} rows; use --json or --csv for all of them, or LIMIT and OFFSET)\n", self.cap);
+            let note = match self.width {
+                Some(width) => fold(&note, width),
+                None => note,
+            };
+            write!(self.out, "{note}")?;
         }
         self.out.flush()
     }
@@ -97,8 +123,8 @@ impl<W: Write> RowSink for BoxTable<W> {
 /// Aligned columns without lines, two spaces apart; column `i` stands at the right when `right_aligned[i]`.
 ///
 /// Lines end without spaces, the last one with a newline; dangerous characters are escaped.
-/// Without headers there is no header line.
-pub fn plain_table(headers: &[&str], rows: &[Vec<String>], right_aligned: &[bool]) -> String {
+/// Without headers there is no header line. With a width no line is wider than that.
+pub fn plain_table(headers: &[&str], rows: &[Vec<String>], right_aligned: &[bool], width: Option<usize>) -> String {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
     let field = |(i, text): (usize, &str)| {
@@ -115,6 +141,11 @@ pub fn plain_table(headers: &[&str], rows: &[Vec<String>], right_aligned: &[bool
     let last = table.column_count().saturating_sub(1);
     for (i, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if i == last { 0 } else { 2 }));
+    }
+    if let Some(width) = width
+        && !fit(&mut table, width, 0)
+    {
+        return one_below_the_other(&table, width);
     }
     let mut out = String::new();
     for line in table.lines() {

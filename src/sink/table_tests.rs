@@ -115,9 +115,9 @@ fn plain_columns() {
         vec!["version".to_owned(), "3".to_owned(), "\x07".to_owned()],
     ];
     assert_eq!(
-        plain_table(&["command", "n", "note"], &rows, &[false, true]),
+        plain_table(&["command", "n", "note"], &rows, &[false, true], None),
         "command   n  note\ntx       12  x\nversion   3  \\x07\n"
     );
-    assert_eq!(plain_table(&[], &rows, &[]), "tx       12  x\nversion  3   \\x07\n");
-    assert_eq!(plain_table(&[], &[], &[]), "");
+    assert_eq!(plain_table(&[], &rows, &[], None), "tx       12  x\nversion  3   \\x07\n");
+    assert_eq!(plain_table(&[], &[], &[], None), "");
 }

@@ -5,7 +5,7 @@ use super::endpoints;
 use super::events::{ALIVE, place};
 use super::params::Params;
 use super::shared::Shared;
-use super::subscribers::Wanted;
+use super::subscribers::{Peer, Text, Wanted};
 use crate::node::Direction;
 use axum::extract::{RawQuery, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -23,7 +23,7 @@ const TELL: Duration = Duration::from_secs(1);
 
 /// One stream.
 struct Stream {
-    messages: mpsc::Receiver<String>,
+    messages: mpsc::Receiver<Text>,
     skipped: Arc<AtomicU64>,
     tell: tokio::time::Interval,
     number: u64,
@@ -60,7 +60,7 @@ pub async fn get(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -
     let owned = |name: &str| params.text(name).filter(|v| !v.is_empty()).map(str::to_owned);
     let wanted = Wanted {
         node: owned("node"),
-        peer: owned("peer"),
+        peer: params.text("peer").filter(|v| !v.is_empty()).map(Peer::read),
         direction: params.text("direction").map(|d| if d == "recv" { Direction::Recv } else { Direction::Sent }),
         commands: params.list("command").into_iter().map(str::to_owned).collect(),
         fields: params.flag("fields"),

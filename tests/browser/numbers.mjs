@@ -1,10 +1,11 @@
 // Every page shows the numbers that the store holds.
 import assert from 'node:assert/strict';
-import { cells, clean, colours, drawn, ENCRYPTED, finished, legend, number, open, plain, serveFile, settle } from './tools.mjs';
+import { capture as relay, TRANSACTIONS } from './relay.mjs';
+import { cells, clean, colours, drawn, ENCRYPTED, finished, legend, number, open, plain, serve, serveFile, servePackets, settle } from './tools.mjs';
 
 /** The original's panels that this capture has something for, and those that stay empty in it. */
 const DRAWN = [
-  'height', 'block-fees', 'block-size', 'mempool', 'relay', 'bytes_recv', 'bytes_sent', 'msg_recv-v1', 'msg_sent-v1', 'peers', 'tx-rate', 'scripts', 'tx-fees', 'outputs', 'tx-size',
+  'height', 'block-fees', 'block-size', 'mempool', 'relay', 'bytes_recv', 'bytes_sent', 'msg_recv-v1', 'msg_sent-v1', 'peers', 'crawls', 'tx-rate', 'scripts', 'tx-fees', 'outputs', 'tx-size',
 ];
 
 export async function overview({ url, context, known }) {
@@ -28,12 +29,18 @@ export async function overview({ url, context, known }) {
     ['scripts', 'OP_RETURN', "SELECT count(*) FROM tx_outputs WHERE script_type = 'nulldata'"],
     ['outputs', 'outputs', 'SELECT count(*) FROM tx_outputs'],
     ['mempool', 'transactions', 'SELECT num_tx FROM mempool WHERE num_tx IS NOT NULL ORDER BY time DESC LIMIT 1'],
+    ['crawls', 'other crawlers', "SELECT count(*) FROM peers WHERE version IS NOT NULL AND user_agent LIKE '%recorder%'"],
   ];
   for (const [panel, label, sql] of exact) {
     const have = known.one(sql);
-    if (have === 0) continue;
+    assert.ok(have > 0, `${panel}: the capture has no ${label}`);
     assert.equal(number(await legend(page, panel, label)), have, `${panel}: ${label}`);
   }
+  // What is measured and 0 is shown as 0; of what never happened there is nothing to draw, and the panel says so.
+  assert.equal(known.one('SELECT max(num_orphans) FROM mempool'), 0);
+  assert.equal(await legend(page, 'mempool', 'orphans'), '0');
+  assert.equal(known.one('SELECT count(*) FROM tx_outputs WHERE is_dust'), 0);
+  assert.match(await page.locator('#panel-dust .empty').innerText(), /^No dust/);
   // A chart has its figures as a table too.
   const agents = await page.$$eval('#panel-agents li', (rows) => rows.map((r) => [r.querySelector('.name').textContent, Number(r.querySelector('.num').textContent)]));
   const stored = known.sql("SELECT user_agent, count(*) AS n FROM peers WHERE direction = 'inbound' AND version IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1");
@@ -120,6 +127,30 @@ export async function transactions({ url, context, known }) {
   await page.waitForSelector('.empty');
   page.wrong = page.wrong.filter((w) => !/404/.test(w));
   clean(page);
+}
+
+/** Each row is a message of the capture, and none is missing between the first that is shown and the last. */
+export async function messages({ program, context, known }) {
+  const server = await serve(program, '--speed', '8x');
+  try {
+    const page = await open(context, server.url, '#/messages');
+    await page.waitForSelector('.stream tbody tr');
+    await finished(server);
+    await page.waitForFunction((last) => document.querySelector('.stream tbody td')?.textContent === last, known.messages.at(-1).clock);
+    const shown = (await page.$$eval('.stream tbody tr', (rows) => rows.map((r) => [...r.children].slice(0, 5).map((c) => c.textContent.trim())))).reverse();
+    const rows = shown.map(([time, way, peer, command, bytes]) => [time, way.includes('received') ? 'recv' : 'sent', peer, command, number(bytes)]);
+    assert.doesNotMatch(await page.locator('.filters output').innerText(), /left out/);
+    assert.ok(rows.length > 100, `${rows.length} messages are shown`);
+    assert.deepEqual(rows, known.messages.slice(-rows.length).map((m) => [m.clock, m.direction, m.peer, m.command, m.bytes]));
+    // And what one says, in full.
+    const last = known.messages.findLastIndex((m) => m.command === 'tx');
+    await page.locator('.stream tbody tr').nth(known.messages.length - 1 - last).locator('.says').click();
+    const said = await page.$$eval('.fields dl > *, .fields dl div > *', (all) => all.map((e) => e.textContent.trim()));
+    assert.ok(said.includes(known.messages[last].txid), `${said} lacks the txid`);
+    clean(page);
+  } finally {
+    await server.stop();
+  }
 }
 
 export async function query({ url, context, known }) {
@@ -216,6 +247,35 @@ export async function estimates_are_marked({ program, context }) {
     for (const name of ['Ping, newest', 'Ping, shortest']) {
       assert.equal(await page.locator('#panel-how .facts > div').filter({ hasText: name }).locator('.mark.estimated').count(), 1, `${name} has no mark`);
     }
+    clean(page);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** What no recording has: dust, a crawler and a compact block that is rebuilt, in packets of our own. */
+export async function dust_crawlers_and_rebuilt_blocks({ program, context }) {
+  const server = await servePackets(program, relay());
+  try {
+    await finished(server);
+    const one = async (sql) => (await (await fetch(`${server.url}/api/v1/query?sql=${encodeURIComponent(sql)}`)).json()).rows[0];
+    assert.deepEqual(await one('SELECT count(*) FROM tx_outputs WHERE is_dust'), [TRANSACTIONS]);
+    assert.deepEqual(await one('SELECT via, num_tx, missing_tx FROM processed_blocks'), ['cmpctblock', TRANSACTIONS + 1, null]);
+    const page = await open(context, server.url);
+    await settle(page);
+    for (const [panel, label, n] of [['dust', 'dust outputs', TRANSACTIONS], ['crawls', 'bitnodes', 1]]) {
+      assert.equal(number(await legend(page, panel, label)), n, panel);
+      assert.ok((await colours(page, panel)) > 20, `the chart ${panel} is blank`);
+    }
+    await page.goto(`${server.url}/#/blocks`);
+    await page.waitForSelector('[aria-label=Blocks] tbody tr');
+    assert.match(await page.locator('.tiles').innerText(), /100\s?%[\s\S]*1 of 1 compact blocks/);
+    const row = page.locator('[aria-label=Blocks] tbody tr');
+    assert.equal(await row.count(), 1);
+    assert.equal(await row.locator('.chip.good').first().innerText(), 'rebuilt');
+    await row.locator('a').first().click();
+    await page.waitForSelector('#panel-came');
+    assert.match(await page.locator('#panel-came').innerText(), /rebuilt\s*Asked for\s*–/);
     clean(page);
   } finally {
     await server.stop();

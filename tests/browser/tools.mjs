@@ -58,9 +58,16 @@ export function truth(program) {
   const folder = mkdtempSync(join(tmpdir(), 'btcdmon-browser-'));
   const store = join(folder, 'truth.db');
   const run = (...args) => execFileSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  // Times are too long for numbers here: to the millisecond, as the page shows them.
+  const message = (line) => {
+    const m = JSON.parse(line);
+    const ms = Number(/"time":(\d+)/.exec(line)[1].slice(0, 13));
+    return { ...m, clock: new Date(ms).toISOString().slice(11, 23), bytes: m.payload_bytes + 24 };
+  };
   const summary = JSON.parse(run('replay', '--json', ...SAME, '--store', store, CAPTURE));
   return {
     summary,
+    messages: run('messages', '--quiet', ...SAME.slice(2), CAPTURE).trim().split('\n').map(message),
     node: summary.nodes[0],
     sql: (text) => JSON.parse(run('query', '--json', '--store', store, text)),
     one: (text) => Object.values(JSON.parse(run('query', '--json', '--store', store, text))[0])[0],

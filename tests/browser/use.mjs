@@ -1,6 +1,6 @@
 // What people do: zoom, sort, filter, keep a link, use the keyboard, watch messages pass.
 import assert from 'node:assert/strict';
-import { cells, clean, linked, open, serve, settle } from './tools.mjs';
+import { cells, clean, linked, number, open, serve, settle } from './tools.mjs';
 
 const params = async (page) => new URLSearchParams((await page.evaluate(() => location.hash)).split('?')[1]);
 
@@ -141,6 +141,37 @@ export async function the_list_of_blocks_may_come_late({ url, context }) {
   const page = await open(context, url, '#/blocks');
   await page.waitForSelector('[aria-label=Blocks] tbody tr');
   assert.ok(asked.length >= 3);
+}
+
+export async function a_hidden_page_catches_up({ program, context }) {
+  const server = await serve(program, '--speed', '0.5x');
+  try {
+    const page = await open(context, server.url, '#/blocks');
+    await page.locator('[aria-label=Blocks] tbody a').last().click();
+    await page.waitForSelector('#panel-block dd');
+    const transactions = page.locator('#panel-block .facts > div').filter({ hasText: 'Transactions' }).locator('dd');
+    const hide = (hidden) =>
+      page.evaluate((h) => {
+        Object.defineProperty(document, 'hidden', { get: () => h, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, hidden);
+    await hide(true);
+    // More has become known of it meanwhile.
+    let asked = 0;
+    await context.route('**/api/v1/blocks/*', async (route) => {
+      asked += 1;
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, json: { ...(await answer.json()), num_tx: 4321 } });
+    });
+    await page.waitForTimeout(1500);
+    assert.equal(asked, 0, 'a page that nobody sees asks');
+    assert.notEqual(number(await transactions.innerText()), 4321);
+    await hide(false);
+    await page.waitForFunction(() => /4.?321/.test(document.querySelector('#panel-block').textContent));
+    clean(page);
+  } finally {
+    await server.stop();
+  }
 }
 
 export async function messages_pass({ url, program, context }) {

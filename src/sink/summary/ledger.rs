@@ -50,7 +50,7 @@ pub(super) fn print(out: &mut impl Write, n: &NodeReport, style: Style) -> io::R
     let head =
         ["complete at", "height", "size", "tx", "status", "came as", "asked for", "announced first by", "shown after"];
     let right = [false, true, true, true, false, false, true, false, true];
-    write!(out, "{}", indent(&plain_table(&head, &rows, &right)))
+    write!(out, "{}", indent(&plain_table(&head, &rows, &right, style.room())))
 }
 
 fn row(b: &BlockReport) -> Vec<String> {

@@ -11,11 +11,16 @@ export const newBlock = store<Block | null>(null);
 /** The block told of last: a new one, or one of which more is known. */
 export const toldBlock = store<Block | null>(null);
 
+/** How often the stream was taken up again: what was told in between is to be asked for. */
+export const resumed = store(0);
+
 const AGAIN_MS = 3000;
 const SOON_MS = 100;
 let source: EventSource | null = null;
 let waiting = 0;
 let fetching = false;
+/** Whether something may have been told that this page did not hear. */
+let listened = false;
 
 export async function start(): Promise<void> {
   clearTimeout(waiting);
@@ -56,9 +61,16 @@ function stop(): void {
 function listen(): void {
   stop();
   // Browsers open six connections to one place, over all tabs: one that is not looked at gives its own back.
-  if (document.hidden) return;
+  if (document.hidden) {
+    listened = true;
+    return;
+  }
   const opened = new EventSource('/api/v1/events');
   source = opened;
+  opened.onopen = () => {
+    if (listened) resumed.set(resumed.get() + 1);
+    listened = true;
+  };
   opened.addEventListener('status', (e) => {
     const now = JSON.parse((e as MessageEvent<string>).data) as Status;
     status.set(now);

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Block, Step } from '../lib/api';
 import { get } from '../lib/api';
 import * as f from '../lib/format';
-import { status, toldBlock } from '../lib/live';
+import { resumed, status, toldBlock } from '../lib/live';
 import { useAsk } from '../lib/load';
 import { use, useCalm } from '../lib/store';
 import { link } from '../lib/view';
@@ -74,7 +74,7 @@ export function Blocks() {
   const b = use(toldBlock);
   const [before, older] = useState<number | null>(null);
   const tip = now?.nodes.find((n) => n.name === node)?.tip_hash ?? '';
-  const told = useCalm(`${tip} ${b?.hash} ${known(b)} ${now?.finished ? 'end' : ''}`, 1000);
+  const told = useCalm(`${tip} ${b?.hash} ${known(b)} ${use(resumed)} ${now?.finished ? 'end' : ''}`, 1000);
   // The list may be made later than the tip is told: then it is asked for again at each beat.
   const late = useRef(false);
   const beat = useRef(0);
@@ -150,7 +150,7 @@ export function OneBlock({ hash }: { hash: string }) {
   const last = use(toldBlock);
   const more = useRef('');
   if (last?.hash === hash) more.current = known(last);
-  const told = useCalm(`${more.current} ${now?.finished ? 'end' : ''}`, 0);
+  const told = useCalm(`${more.current} ${use(resumed)} ${now?.finished ? 'end' : ''}`, 0);
   const { data: b, error, missing } = useAsk(now ? `${node} ${hash} ${told}` : null, (signal) => get<Block & { timeline?: Step[] }>(`blocks/${encodeURIComponent(hash)}`, { node }, signal));
   if (!b)
     return (
