@@ -131,7 +131,7 @@ const PEERS: &[Panel] = &[
         prometheus: &[("connected", "sum(btcdmon_peers_total_connected{node=~\"$node\"})"), ("inbound", "sum(btcdmon_peers_inbound{node=~\"$node\"})"), ("outbound", "sum(btcdmon_peers_outbound{node=~\"$node\"})"), ("addresses", "sum(btcdmon_peers_num_addrs{node=~\"$node\"})")], ..WHERE },
     Panel { title: "Crawler visits per hour", help: "Version messages of known crawlers and seeders.", unit: "short", width: 8, bars: true,
         influx: &[("$tag_user_agent", ahead!("sum", "visits", "crawler_visits_1h", "1h", "", ", \"user_agent\""))],
-        prometheus: &[("{{user_agent}}", "sum by (user_agent) (btcdmon:peer_versions:increase_1h{node=~\"$node\",user_agent=~\"(?i).*(bitnodes|seeder|snoopy|crawl|dsn.kastel).*\"})")] },
+        prometheus: &[("{{user_agent}}", concat!("sum by (user_agent) (btcdmon:peer_versions:increase_1h{node=~\"$node\",user_agent=~\"(?i).*(", crawlers!(), ").*\"})"))] },
     Panel { title: "User agents of inbound peers", help: "Version messages in 5 minutes; Prometheus has name and major version only.", unit: "short", width: 8, bars: true,
         influx: &[("$tag_user_agent", "SELECT count(\"version\") FROM \"peers\" WHERE $timeFilter AND \"node\" =~ /^$node$/ AND \"direction\" = 'inbound' GROUP BY time(5m), \"user_agent\" fill(none)")],
         prometheus: &[("{{user_agent}}", "sum by (user_agent) (increase(btcdmon_peer_versions_total{node=~\"$node\",direction=\"inbound\"}[5m]))")] },

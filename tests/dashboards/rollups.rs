@@ -149,7 +149,7 @@ pub const ROLLUPS: &[Rollup] = &[
         name: "crawler_visits_1h",
         series: "peers",
         each: "1h",
-        only: &[Only::Matches("user_agent", "(?i)bitnodes|seeder|snoopy|crawl|dsn.kastel|bitcoin-network-explorer")],
+        only: &[Only::Matches("user_agent", concat!("(?i)", crawlers!()))],
         tags: &["user_agent"],
         fields: &[("visits", Count, "version")],
     },

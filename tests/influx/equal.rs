@@ -5,7 +5,7 @@ use btcdmon::sink::query::{Limits, query};
 use btcdmon::sink::rows::JsonRows;
 use btcdmon::time::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Points by time, sensor, node and tags.
@@ -49,15 +49,28 @@ fn in_influx(ask: &impl Fn(&str) -> Value, series: &Series) -> Points {
     rows.iter().map(|r| point(series, |name| place.get(name).map_or(Value::Null, |i| r[*i].clone()))).collect()
 }
 
-/// Compares all series and gives the number of points.
-pub fn compare(ask: impl Fn(&str) -> Value, store: &Path) -> usize {
-    let mut total = 0;
+/// What was compared.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    pub points: usize,
+    /// Series and column of which there was a value.
+    pub columns: BTreeSet<(&'static str, &'static str)>,
+}
+
+/// Compares all series.
+pub fn compare(ask: impl Fn(&str) -> Value, store: &Path) -> Compared {
+    let mut all = Compared::default();
     for series in SERIES {
         let (a, b) = (in_store(store, series), in_influx(&ask, series));
         let first = a.iter().find(|(k, v)| b.get(k) != Some(v));
         assert!(first.is_none(), "{}: in the store {first:?}, in InfluxDB {:?}", series.name, b.get(first.unwrap().0));
         assert_eq!(a.len(), b.len(), "{}: points", series.name);
-        total += a.len();
+        all.points += a.len();
+        // After the sensor and the node.
+        let is_tagged = |i: usize| b.keys().any(|(_, tags)| !tags[i + 2].is_empty());
+        let tags = columns(series, true).enumerate().filter(|(i, _)| is_tagged(*i)).map(|(_, c)| c);
+        let fields = columns(series, false).filter(|c| b.values().any(|fields| fields.contains_key(c.name)));
+        all.columns.extend(tags.chain(fields).map(|c| (series.name, c.name)));
     }
-    total
+    all
 }

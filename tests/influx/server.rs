@@ -4,6 +4,7 @@
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,11 @@ pub struct Influxd {
 impl Influxd {
     /// Starts one; with `auth` its administrator is `admin` with the password `right`. Nothing where there is no `influxd`.
     pub fn start(auth: bool) -> Option<Self> {
+        Self::start_on(None, auth)
+    }
+
+    /// With its data in that folder.
+    pub fn start_on(disk: Option<&Path>, auth: bool) -> Option<Self> {
         if Command::new("influxd").arg("version").output().is_err() {
             skip("InfluxDB: there is no influxd here (Debian: apt-get install influxdb)");
             return None;
@@ -30,7 +36,7 @@ impl Influxd {
         let folder = tempfile::tempdir().unwrap();
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let port = free();
-        let data = folder.path().display();
+        let data = disk.unwrap_or(folder.path()).display();
         let config = format!(
             "reporting-disabled = true\nbind-address = \"127.0.0.1:{}\"\n\
              [meta]\n  dir = \"{data}/meta\"\n  logging-enabled = false\n\

@@ -6,7 +6,7 @@ option task = {name: "crawler_visits_1h", every: 10m}
 points = (column) =>
     from(bucket: "btcdmon")
         |> range(start: date.sub(d: 1h, from: date.truncate(t: now(), unit: 1h)))
-        |> filter(fn: (r) => r._measurement == "peers" and r._field == column and r.user_agent =~ /(?i)bitnodes|seeder|snoopy|crawl|dsn.kastel|bitcoin-network-explorer/)
+        |> filter(fn: (r) => r._measurement == "peers" and r._field == column and r.user_agent =~ /(?i)bitnodes|bitcoin-?seeder|dnsseed|seeder|snoopy|crawl|btc-?scan|scanner|monitor|nodemap|explorer|recorder|probe|kastel/)
         |> keep(columns: ["_time", "_value", "sensor", "node", "user_agent"])
         |> group(columns: ["sensor", "node", "user_agent"])
 

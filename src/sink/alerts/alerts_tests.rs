@@ -166,27 +166,6 @@ fn signs_of_life() {
     }
 }
 
-/// No second list: names, waits and severities are those of the file for Prometheus.
-#[test]
-fn the_rules_are_those_for_prometheus() {
-    let yaml = include_str!("../../../deploy/prometheus/alerts.yml");
-    let mut found = Vec::new();
-    for block in yaml.split("- alert: ").skip(1) {
-        let name = block.lines().next().unwrap();
-        let after = |key: &str| block.lines().find_map(|l| l.trim().strip_prefix(key)).map(str::to_owned);
-        let wait = after("for: ").map_or(0, |t| match t.split_at(t.len() - 1) {
-            (n, "m") => n.parse::<i64>().unwrap(),
-            (n, _) => n.parse::<i64>().unwrap() * 60,
-        });
-        let severity = after("labels: { severity: ").unwrap().trim_end_matches(" }").to_owned();
-        found.push((name.to_owned(), wait, severity));
-    }
-    // A sensor that is down posts nothing: its signs of life stop.
-    found.retain(|f| f.0 != "SensorDown");
-    let ours: Vec<_> = RULES.iter().map(|r| (r.name.to_owned(), r.wait / 60 / SECOND, r.severity.to_owned())).collect();
-    assert_eq!(ours, found);
-}
-
 #[test]
 fn a_wrong_url_is_told() {
     let error = Alerts::open("ftp://h", None, &context(true)).err().unwrap().to_string();

@@ -1,14 +1,21 @@
 //! Alerts without Prometheus: the rules of `deploy/prometheus/alerts.yml` on the sensor's own figures.
 //!
 //! The conditions are those of that file by name, evaluated once an interval on the same figures that `/metrics`
-//! shows ([`rules`]); a test holds the two lists to the same names, waits and severities. What fires, and what is
-//! resolved, is posted in the format of Alertmanager's webhook (version 4), which Slack bridges, `PagerDuty` and the
-//! like understand. That the sensor itself is down somebody else has to notice: signs of life go to an address of their
+//! shows ([`rules`], [`history`]); tests hold the two lists to the same names, waits, severities and words, and to firing
+//! at the same minutes on the inputs of `alerts_test.yml`. What fires, and what is resolved, is posted in the format of
+//! Alertmanager's webhook (version 4), which Slack bridges, `PagerDuty` and the like understand.
+//!
+//! Not quite the same: where a counter is younger than the window of its rule, Prometheus guesses what came before, and
+//! here it is nothing; the edge of a window is a whole minute. That the sensor itself is down somebody else has to notice: signs of life go to an address of their
 //! own, for a service that cries when they stop.
 
+pub mod history;
 pub mod rules;
+mod template;
 
-use self::rules::{History, RULES};
+use self::history::History;
+use self::rules::RULES;
+use self::template::expand;
 use super::config::Context;
 use super::contract::{Notices, Sink, SinkError, Status, fits};
 use super::prometheus::page::Page;
@@ -63,13 +70,23 @@ pub fn probe(url: &str) -> Result<(), String> {
     Err(why)
 }
 
+/// A rule that holds for a node.
+#[derive(Clone, Copy, Debug)]
+struct Active {
+    since: Timestamp,
+    /// Since when it is told.
+    fired: Option<Timestamp>,
+    /// The last one: what is resolved has none any more.
+    value: f64,
+}
+
 /// The sink.
 pub struct Alerts {
     page: Page,
     history: History,
     nodes: BTreeSet<String>,
-    /// When each rule and node began to hold, and whether it was told.
-    active: BTreeMap<(usize, String), (Timestamp, bool)>,
+    /// By rule and node.
+    active: BTreeMap<(usize, String), Active>,
     now: Timestamp,
     messages: mpsc::Sender<String>,
     /// Signs of life, of a live capture; and when the last one was.
@@ -127,8 +144,8 @@ impl Alerts {
         })
     }
 
-    /// Looks at every rule for every node; what changes is posted.
-    fn evaluate(&mut self) {
+    /// Looks at every rule for every node: what changes.
+    fn evaluate(&mut self) -> Vec<Value> {
         let now = self.now;
         self.history.interval(&self.page, self.nodes.iter().map(String::as_str), now);
         let mut changed = Vec::new();
@@ -138,30 +155,26 @@ impl Alerts {
             for node in nodes {
                 let value = (rule.holds)(&self.history, node);
                 let key = (i, node.to_owned());
-                match (value, self.active.get(&key).copied()) {
-                    (Some(_), None) => {
-                        self.active.insert(key.clone(), (now, false));
-                        if rule.wait == 0 {
-                            self.active.insert(key, (now, true));
-                            changed.push(self.alert(i, node, value, now, None));
-                        }
+                let Some(value) = value else {
+                    if let Some(Active { fired: Some(fired), value, .. }) = self.active.remove(&key) {
+                        changed.push(self.alert(i, node, value, fired, Some(now)));
                     }
-                    (Some(_), Some((since, false))) if now.since(since) >= rule.wait => {
-                        self.active.insert(key, (since, true));
-                        changed.push(self.alert(i, node, value, since, None));
-                    }
-                    (None, Some((since, told))) => {
-                        self.active.remove(&key);
-                        if told {
-                            changed.push(self.alert(i, node, None, since, Some(now)));
-                        }
-                    }
-                    _ => {}
+                    continue;
+                };
+                let active = self.active.entry(key).or_insert(Active { since: now, fired: None, value });
+                active.value = value;
+                if active.fired.is_none() && now.since(active.since) >= rule.wait {
+                    active.fired = Some(now);
+                    changed.push(self.alert(i, node, value, now, None));
                 }
             }
         }
+        changed
+    }
+
+    fn tell(&self, changed: &[Value]) {
         for alert in changed {
-            let message = message(&alert, &self.url).to_string();
+            let message = message(alert, &self.url).to_string();
             if self.messages.try_send(message).is_err() {
                 self.context
                     .notices
@@ -186,18 +199,18 @@ impl Alerts {
         let _ = beats.try_send(message(&alert, &self.url).to_string());
     }
 
-    fn alert(&self, rule: usize, node: &str, value: Option<f64>, from: Timestamp, to: Option<Timestamp>) -> Value {
+    fn alert(&self, rule: usize, node: &str, value: f64, from: Timestamp, to: Option<Timestamp>) -> Value {
         let rule = &RULES[rule];
         let mut labels = json!({ "alertname": rule.name, "severity": rule.severity, "sensor": self.context.sensor });
         if !node.is_empty() {
             labels["node"] = json!(node);
         }
-        let value = value.map_or_else(String::new, |v| format!(" (value {v:.4})"));
+        let text = |template| expand(template, |name| labels[name].as_str().unwrap_or_default().to_owned(), value);
         let ends = to.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |t| t.to_string());
         json!({
             "status": if to.is_some() { "resolved" } else { "firing" },
             "labels": labels,
-            "annotations": { "summary": format!("{}{value}", rule.summary), "runbook": rule.runbook },
+            "annotations": { "summary": text(rule.summary), "runbook": text(rule.runbook) },
             "startsAt": from.to_string(), "endsAt": ends, "generatorURL": "", "fingerprint": format!("{}-{node}", rule.name),
         })
     }
@@ -260,7 +273,8 @@ impl Sink for Alerts {
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
-        self.evaluate();
+        let changed = self.evaluate();
+        self.tell(&changed);
         self.beat();
         Ok(())
     }
@@ -277,6 +291,8 @@ impl Sink for Alerts {
     }
 }
 
+#[cfg(test)]
+mod promtool_tests;
 #[cfg(test)]
 #[path = "alerts_tests.rs"]
 mod tests;

@@ -6,6 +6,17 @@
 
 use crate::sink::escape::escape;
 
+/// What a server says, with whatever status, when its machine fails and not the points: a full disk in the middle of a
+/// body is a 400 of InfluxDB 1.x, `partial write: write /…: no space left on device dropped=5000`.
+const PASSING: [&str; 6] = [
+    "no space left on device",
+    "disk quota exceeded",
+    "too many open files",
+    "input/output error",
+    "read-only file system",
+    "cannot allocate memory",
+];
+
 /// Longest explanation that is shown, characters.
 const SHOWN: usize = 240;
 
@@ -38,6 +49,7 @@ pub fn judge(status: u16, retry_after: Option<&str>, body: &str, points: u64) ->
     match status {
         200..=299 => Verdict::Stored { refused: 0, why: None },
         400 if text.contains("either orgID or org") => Verdict::NoOrg(why()),
+        400 | 422 if is_passing(&text) => Verdict::Later(why(), None),
         400 | 422 => {
             let refused = refused(body, &text).map_or(points, |n| n.min(points));
             Verdict::Stored { refused, why: Some(why()) }
@@ -47,6 +59,11 @@ pub fn judge(status: u16, retry_after: Option<&str>, body: &str, points: u64) ->
         413 => Verdict::TooLarge,
         _ => Verdict::Later(why(), retry_after.and_then(|s| s.trim().parse().ok())),
     }
+}
+
+/// A line that does not parse is repeated in the answer, and peers choose some of its text.
+fn is_passing(text: &str) -> bool {
+    !text.contains("unable to parse") && PASSING.iter().any(|trouble| text.contains(trouble))
 }
 
 /// How many points a partial write has left out; nothing when the whole body was refused.
@@ -105,6 +122,13 @@ mod tests {
         assert!(matches!(judge(400, None, body, 9), Verdict::Stored { refused: 2, .. }));
         let body = r#"{"error":"unable to parse 'x y z': bad timestamp"}"#;
         assert_eq!(judge(400, None, body, 9), stored(9, "unable to parse 'x y z': bad timestamp (HTTP 400)"));
+        // As a full disk makes it say.
+        let body =
+            r#"{"error":"partial write: write /data/btcdmon/_series/03/0000: no space left on device dropped=9"}"#;
+        let why = "partial write: write /data/btcdmon/_series/03/0000: no space left on device dropped=9 (HTTP 400)";
+        assert_eq!(judge(400, None, body, 9), Verdict::Later(why.to_owned(), None));
+        let body = r#"{"error":"unable to parse 'peers user_agent=no space left on device': invalid"}"#;
+        assert!(matches!(judge(400, None, body, 9), Verdict::Stored { refused: 9, .. }));
         let body = r#"{"error":"database not found: \"btcdmon\""}"#;
         assert_eq!(
             judge(404, None, body, 9),

@@ -180,21 +180,36 @@ impl Page {
         sets.entry(labels).or_insert_with(new)
     }
 
-    /// A sample's value, for tests and alerts; of a histogram the number of values, with the label `le` of those
-    /// up to it.
+    /// The sets of a metric that have all of `labels`.
+    fn having(&self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = &Sample> {
+        let has = |set: &Labels| labels.iter().all(|(k, v)| set.iter().any(|(a, b)| a == k && b == v));
+        self.samples.get(name).into_iter().flatten().filter(move |(set, _)| has(set)).map(|(_, sample)| sample)
+    }
+
+    /// A sample's value, for tests and alerts; of a histogram the number of values.
     pub fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        let sets = self.samples.get(name)?;
-        let has = |l: &Labels, k: &str, v: &str| k == "le" || l.iter().any(|(a, b)| *a == k && b == v);
-        let all = sets.iter().filter(|(l, _)| labels.iter().all(|(k, v)| has(l, k, v)));
-        let le = labels.iter().find(|(k, _)| *k == "le").and_then(|(_, v)| v.parse::<f64>().ok());
-        let numbers = all.map(|(_, s)| match s {
+        let numbers = self.having(name, labels).map(|s| match s {
             Sample::Number(n) => *n,
-            Sample::Histogram { bounds, counts, .. } => {
-                let up_to = le.map_or(counts.len(), |le| bounds.iter().filter(|b| **b <= le).count());
-                counts.iter().take(up_to).sum::<u64>() as f64
-            }
+            Sample::Histogram { counts, .. } => counts.iter().sum::<u64>() as f64,
         });
         numbers.reduce(|a, b| a + b)
+    }
+
+    /// The buckets of a histogram: upper bound and the number of values up to it; the last bound is infinite.
+    pub fn buckets(&self, name: &str, labels: &[(&str, &str)]) -> Vec<(f64, f64)> {
+        let mut all: Vec<(f64, f64)> = Vec::new();
+        for s in self.having(name, labels) {
+            let Sample::Histogram { bounds, counts, .. } = s else { continue };
+            if all.is_empty() {
+                all = bounds.iter().chain([&f64::INFINITY]).map(|b| (*b, 0.0)).collect();
+            }
+            let mut up_to = 0;
+            for ((_, n), count) in all.iter_mut().zip(counts) {
+                up_to += count;
+                *n += up_to as f64;
+            }
+        }
+        all
     }
 
     /// The page.

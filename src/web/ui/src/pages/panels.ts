@@ -82,12 +82,12 @@ const traffic = (way: 'recv' | 'sent', tone: number): PanelDef => ({
   todo: 'Is the node running, and does the sensor see its interface? “btcdmon doctor” tells.',
 });
 
-/** Who crawls the network: by pattern, so that new versions count. */
+/** Who crawls the network: by pattern, so that new versions count. The dashboards of Grafana have the same list. */
 const CRAWLERS: [string, RegExp, number][] = [
   ['bitnodes', /bitnodes/i, 0],
   ['seeders', /bitcoin-?seeder|dnsseed|seeder/i, 1],
   ['snoopy', /snoopy/i, 2],
-  ['other crawlers', /crawl|btc-?scan|scanner|monitor|nodemap|explorer|recorder|probe/i, 3],
+  ['other crawlers', /crawl|btc-?scan|scanner|monitor|nodemap|explorer|recorder|probe|kastel/i, 3],
 ];
 
 function crawlers(a: Figures | undefined): Model | null {
