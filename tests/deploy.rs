@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "deploy/dockerfile.rs"]
+mod dockerfile;
 #[path = "influx/fake.rs"]
 mod fake;
 
@@ -292,41 +294,6 @@ fn the_way_without_docker_makes_files_that_work() {
     let o = o.unwrap();
     assert!(o.status.success(), "{}", text(&o));
     assert!(text(&o).contains("2 rule files found"), "{}", text(&o));
-}
-
-/// The first stage of the Dockerfile, on this machine: what it builds starts with the libraries that the second stage
-/// installs. Without optimisation, which is what the other tests have built already.
-#[test]
-fn the_steps_of_the_image_build_a_program_that_starts() {
-    if !has("strip", "--version") || !has("objdump", "--version") {
-        return;
-    }
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let out = tempfile::tempdir().unwrap();
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
-    let o = Command::new("bash")
-        .arg(deploy().join("docker/build.sh"))
-        .arg(out.path())
-        .env("PROFILE", "dev")
-        .env("CARGO_TARGET_DIR", target)
-        .current_dir(&root)
-        .output()
-        .unwrap();
-    assert!(o.status.success(), "{}", text(&o));
-    assert!(String::from_utf8_lossy(&o.stdout).trim().ends_with(env!("CARGO_PKG_VERSION")), "{}", text(&o));
-    let program = out.path().join("btcdmon");
-    let o = Command::new("objdump").arg("-p").arg(&program).output().unwrap();
-    let needed: Vec<String> = String::from_utf8_lossy(&o.stdout)
-        .lines()
-        .filter_map(|l| l.trim().strip_prefix("NEEDED").map(|n| n.trim().to_owned()))
-        .collect();
-    // Of libc6 and libgcc-s1, which every Debian has, and of the package that the second stage installs.
-    let there = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
-    assert!(needed.contains(&"libpcap.so.0.8".to_owned()), "{needed:?}");
-    assert!(needed.iter().all(|n| n == "libpcap.so.0.8" || there.contains(&n.as_str())), "{needed:?}");
-    let dockerfile = fs::read_to_string(deploy().join("docker/Dockerfile")).unwrap();
-    let (build, run) = dockerfile.rsplit_once("\nFROM ").unwrap();
-    assert!(build.contains("RUN deploy/docker/build.sh /out") && run.contains("libpcap0.8"), "{dockerfile}");
 }
 
 /// What the Debian package takes is there (cargo-deb itself is run by `make deb`).

@@ -27,16 +27,17 @@ NO_FIGURE = {
 class Influxd:
     """A server in the namespace `b`, where the sensor is."""
 
-    def __init__(self, network, work):
+    def __init__(self, network, work, disk=None):
         self.network, self.folder = network, folder(work, "influxdb")
+        data = disk or self.folder
         with open(os.path.join(self.folder, "influxdb.conf"), "w") as file:
             file.write(f"""reporting-disabled = true
 bind-address = "127.0.0.1:8088"
 [meta]
-  dir = "{self.folder}/meta"
+  dir = "{data}/meta"
 [data]
-  dir = "{self.folder}/data"
-  wal-dir = "{self.folder}/wal"
+  dir = "{data}/data"
+  wal-dir = "{data}/wal"
 [http]
   bind-address = "127.0.0.1:8086"
   log-enabled = false
@@ -146,6 +147,46 @@ def test_spool_on_a_full_disk(program, network, work):
         lost = rows(sensor.store, "select max(sink_lost_spool_full) as n from sensor")[0]["n"]
         assert lost > 0, "nothing is counted"
         return f"{lost} points were lost and counted"
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_influx_on_a_full_disk(program, network, work):
+    """What a server answers whose disk is full is no verdict on the points: they wait, and are sent when there is room."""
+    two(network)
+    disk, spool = folder(work, "disk"), folder(work, "spool")
+    run("mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", disk)
+    try:
+        influxd = Influxd(network, work, disk)
+        influxd.start()
+        ping = ("ip", "netns", "exec", "btcdmon-e2e-b", "curl", "-sf", "http://127.0.0.1:8086/ping")
+        wait_for("the server", lambda: subprocess.run(ping, capture_output=True).returncode == 0)
+        sensor = Sensor(program, network, work, "s", "b", "-i", "eth0", "--json", "--interval", "1s", *INFLUX,
+                        "--influx-spool", spool, node=NODE)
+        sending = network.start("a", "tcpreplay", "-q", "-i", "eth0", "-x", "2", plain_capture(work),
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for("transactions", lambda: influxd.query("SELECT count(tx_size) FROM tx"))
+        filler = os.path.join(disk, "filler")
+        subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4k"], capture_output=True)
+        sensor.said_soon("no space left on device.*points wait in")
+        waiting = lambda: glob.glob(os.path.join(spool, "*", "*.lp.gz"))
+        wait_for("points in the spool", lambda: len(waiting()) >= 4)
+        in_spool = len(waiting())
+        assert sending.poll() is None, "there has to be room again while the traffic goes on"
+        os.remove(filler)
+        # InfluxDB 1.x repeats the error of its log until it is started again.
+        influxd.kill()
+        influxd.start()
+        sensor.said_soon("takes points again")
+        sending.wait()
+        time.sleep(2)
+        sensor.stop()
+        equal("bodies left", waiting(), [])
+        total = same_points(influxd, sensor.store)
+        last = rows(sensor.store, "select * from sensor order by time")[-1]
+        equal("points lost", {k: v for k, v in last.items() if k.startswith("sink_lost_") and v}, {})
+        influxd.kill()
+        return f"{total} points in both, {in_spool} bodies had waited on disk"
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
 
