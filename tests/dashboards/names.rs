@@ -34,7 +34,7 @@ fn labels() -> BTreeMap<String, BTreeSet<String>> {
             match how(i, c) {
                 How::Event => {}
                 How::Command => {
-                    add(column_metric(s, c, How::Command), &[&tags[..], &["direction", "command"]].concat())
+                    add(column_metric(s, c, How::Command), &[&tags[..], &["direction", "command"]].concat());
                 }
                 how => add(column_metric(s, c, how), &tags),
             }
@@ -64,8 +64,11 @@ fn grouped(expr: &str) -> Option<Vec<&str>> {
     Some(expr.split_once(" by (")?.1.split(')').next()?.split(", ").collect())
 }
 
-/// The metrics of a query, and for each what it demands of its labels: name, operator, value.
-fn selectors(query: &str) -> Vec<(&str, Vec<(&str, &str, &str)>)> {
+/// What a query demands of a label: name, operator, value.
+type Demand<'a> = (&'a str, &'a str, &'a str);
+
+/// The metrics of a query, and for each what it demands of its labels.
+fn selectors(query: &str) -> Vec<(&str, Vec<Demand<'_>>)> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
     let mut found = Vec::new();
     let mut rest = query;

@@ -7,13 +7,14 @@ pub fn expand(text: &str, label: impl Fn(&str) -> String, value: f64) -> String 
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (word, rest) = part.split_once(" }}").unwrap_or((part, ""));
-        out += &match word {
+        let said = match word {
             "$value" => format!("{value}"),
             "$value | humanize" => humanize(value),
             "$value | humanizeDuration" => duration(value),
             "$value | humanizePercentage" => format!("{}%", figures(value * 100.0)),
             _ => word.strip_prefix("$labels.").map_or_else(|| format!("{{{{ {word} }}}}"), &label),
         };
+        out += &said;
         out += rest;
     }
     out
