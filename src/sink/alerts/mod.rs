@@ -6,8 +6,10 @@
 //! Alertmanager's webhook (version 4), which Slack bridges, `PagerDuty` and the like understand.
 //!
 //! Not quite the same: where a counter is younger than the window of its rule, Prometheus guesses what came before, and
-//! here it is nothing; the edge of a window is a whole minute. That the sensor itself is down somebody else has to notice: signs of life go to an address of their
-//! own, for a service that cries when they stop.
+//! here it is nothing; the edge of a window is a whole minute.
+//!
+//! That the sensor itself is down somebody else has to notice: signs of life go to an address of their own, for a
+//! service that cries when they stop.
 
 pub mod history;
 pub mod rules;

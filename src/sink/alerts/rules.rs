@@ -13,7 +13,7 @@ pub struct Rule {
     pub wait: i64,
     /// Of the sensor, not of a node.
     pub of_sensor: bool,
-    /// What it says; [`super::template`] fills it in.
+    /// What it says; the module `template` fills it in.
     pub summary: &'static str,
     /// What to do.
     pub runbook: &'static str,
