@@ -1,30 +1,43 @@
 //! Text in lines that a terminal need not break.
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
+
+/// How a sequence begins that changes the letters, up to an `m`.
+const ESCAPE: &str = "\x1b[";
+
+/// Columns that `text` takes; what makes letters bold takes none.
+fn columns(text: &str) -> usize {
+    let mut parts = text.split(ESCAPE);
+    let plain = parts.next().map_or(0, UnicodeWidthStr::width);
+    plain + parts.map(|p| p.split_once('m').map_or(p, |(_, rest)| rest).width()).sum::<usize>()
+}
 
 /// Appends the words of `text` from column `at` on, wrapped at `width`, later lines indented by `indent`; a word that fits
-/// no line is broken.
+/// no line is broken. Several spaces stay several, unless a line ends there.
 pub fn fill(out: &mut String, text: &str, mut at: usize, indent: usize, width: usize) {
     // So narrow that nothing would stand beside the indentation: half of the line is left to the text.
     let indent = indent.min(width / 2);
-    let mut start = at;
-    for mut word in text.split_whitespace() {
-        if at > start && at + 1 + word.width() <= width {
+    // Nothing of the text stands before it on its line.
+    let mut first = true;
+    for mut word in text.split([' ', '\n', '\t']) {
+        let mut broken = false;
+        if !first && at + 1 + columns(word) <= width {
             out.push(' ');
             at += 1;
-        } else if at > start || at + word.width() > width && at > indent {
+        } else if !first || at + columns(word) > width && at > indent {
             new_line(out, indent);
-            (at, start) = (indent, indent);
+            (at, broken) = (indent, true);
         }
-        while at + word.width() > width
+        first = broken && word.is_empty();
+        while at + columns(word) > width
             && let Some((head, rest)) = split(word, width.saturating_sub(at))
         {
             out.push_str(head);
             new_line(out, indent);
-            (at, start, word) = (indent, indent, rest);
+            (at, word) = (indent, rest);
         }
         out.push_str(word);
-        at += word.width();
+        at += columns(word);
     }
     out.push('\n');
 }
@@ -37,8 +50,13 @@ fn new_line(out: &mut String, indent: usize) {
 
 /// As many characters of `word` as `room` holds, and the others; at least one each.
 fn split(word: &str, room: usize) -> Option<(&str, &str)> {
-    let mut wide = 0;
+    let (mut wide, mut escape) = (0, false);
     let past = |(at, c): (usize, char)| {
+        escape |= c == '\x1b';
+        if escape {
+            escape = c != 'm';
+            return None;
+        }
         wide += c.width().unwrap_or(0);
         (wide > room).then_some(at)
     };
@@ -52,7 +70,7 @@ fn split(word: &str, room: usize) -> Option<(&str, &str)> {
 pub fn fold(text: &str, width: usize) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
-        if line.width() <= width {
+        if columns(line) <= width {
             out.push_str(line);
             out.push('\n');
             continue;
@@ -62,8 +80,8 @@ pub fn fold(text: &str, width: usize) -> String {
         let hang = behind.map_or(first, |gap| line.len() - line[gap..].trim_start().len());
         let head = &line[..hang];
         out.push_str(head);
-        let indent = if behind.is_some() { head.width() } else { first + 2 };
-        fill(&mut out, &line[hang..], head.width(), indent, width);
+        let indent = if behind.is_some() { columns(head) } else { first + 2 };
+        fill(&mut out, &line[hang..], columns(head), indent, width);
     }
     out
 }
@@ -92,6 +110,20 @@ mod tests {
             "Heading\n  Sent             12 kB\n              payload, 3 kB\n              on the wire\nshort\n";
         assert_eq!(fold(text, 28), narrow);
         assert_eq!(fold("  one two three", 9), "  one two\n    three\n");
+    }
+
+    #[test]
+    fn spaces_stay_and_bold_letters_take_no_room() {
+        let mut out = String::new();
+        fill(&mut out, " a  b\u{3000}c", 0, 0, 20);
+        assert_eq!(out, " a  b\u{3000}c\n");
+        let heading = "  \x1b[1mMost bytes\x1b[0m";
+        assert_eq!(fold(heading, 12), format!("{heading}\n"));
+        assert_eq!(fold(heading, 11), "  \x1b[1mMost\n    bytes\x1b[0m\n");
+        for width in 1..12 {
+            let folded = fold(heading, width);
+            assert!(folded.contains("\x1b[1m") && folded.ends_with("\x1b[0m\n"), "{width}: {folded:?}");
+        }
     }
 
     #[test]

@@ -99,3 +99,15 @@ fn colours_are_left_out_when_no_color_is_there_and_not_empty() {
         }
     }
 }
+
+#[test]
+fn headings_that_fit_stay_whole_and_what_is_to_be_copied_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = format!("replay --quiet --store y.db {CAPTURE}");
+    let Some(text) = on_terminal(folder.path(), 31, &args, &UNBROKEN) else { return };
+    assert!(text.lines().any(|l| l.trim() == "Connections with most bytes"), "{text}");
+    assert!(
+        text.ends_with("\nStored in y.db. Next:\nbtcdmon query --store y.db \"SELECT * FROM bandwidth\""),
+        "{text}"
+    );
+}

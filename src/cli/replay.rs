@@ -78,10 +78,15 @@ pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
     } else {
         summary::print(&mut out, &outcome.report, outcome.filtered, terminal::style())?;
         if let Some(path) = &args.store {
-            let next =
-                format!("Stored in {0}. Next: btcdmon query --store {0} \"SELECT * FROM bandwidth\"", path.display());
-            let next = terminal::width().map_or_else(|| format!("{next}\n"), |width| fold(&next, width));
-            write!(out, "\n{next}")?;
+            let stored = format!("Stored in {}. Next:", path.display());
+            let query = format!("btcdmon query --store {} \"SELECT * FROM bandwidth\"", path.display());
+            match terminal::width() {
+                // What is to be copied stays one line: the terminal knows where it breaks it.
+                Some(width) if stored.len() + 1 + query.len() > width => {
+                    write!(out, "\n{}{query}\n", fold(&stored, width))?;
+                }
+                _ => writeln!(out, "\n{stored} {query}")?,
+            }
         }
     }
     out.flush().context("cannot write the summary")?;

@@ -184,12 +184,16 @@ impl Serving {
         // Without its fields, and with them.
         let mut texts: [Option<Text>; 2] = [None, None];
         let mut made = None;
+        // Asked once: those who want the same get it all, or none does.
+        let mut next = None;
         for i in 0..self.list.len() {
             if !self.list[i].to.wanted.takes(node, peer, direction, command) {
                 continue;
             }
             let is_new = made.is_none();
-            if (self.list[i].sent >= RATE || is_new && self.worded >= WORDED) && !self.next_second() {
+            if (self.list[i].sent >= RATE || is_new && self.worded >= WORDED)
+                && !*next.get_or_insert_with(|| self.next_second())
+            {
                 self.list[i].to.skipped.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
@@ -296,10 +300,10 @@ mod tests {
         let names: Vec<String> = (0..8).map(|i| format!("c{i}")).collect();
         let mut lookers: Vec<_> =
             names.iter().map(|c| all.add(Wanted { commands: vec![c.clone()], ..Wanted::default() })).collect();
+        let began = Instant::now();
         let mut serving = Serving::default();
         serving.update(&all);
         let peer = "192.0.2.1:8333".parse().unwrap();
-        let began = Instant::now();
         let (each, mut worded) = (u64::from(RATE), 0_u64);
         let made = std::cell::Cell::new(0_u64);
         for _ in 0..each {

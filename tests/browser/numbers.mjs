@@ -131,7 +131,7 @@ export async function transactions({ url, context, known }) {
 
 /** Each row is a message of the capture, and none is missing between the first that is shown and the last. */
 export async function messages({ program, context, known }) {
-  const server = await serve(program, '--speed', '8x');
+  const server = await serve(program, '--speed', '4x');
   try {
     const page = await open(context, server.url, '#/messages');
     await page.waitForSelector('.stream tbody tr');

@@ -112,9 +112,10 @@ fn the_steps_of_the_image_build_a_program_that_starts() {
     assert!(needed.contains(&"libpcap.so.0.8".to_owned()), "{needed:?}");
     assert!(needed.iter().all(|n| n == "libpcap.so.0.8" || there.contains(&n.as_str())), "{needed:?}");
     assert!(packages.contains(&"libpcap0.8"), "{packages:?}");
-    // Debian has all of them.
-    if has("apt-cache", "--version") {
-        let o = Command::new("apt-cache").arg("show").args(&packages).output().unwrap();
+    // Debian has all of them; where apt has no lists it knows none, not even these.
+    let show = |names: &[&str]| Command::new("apt-cache").arg("show").args(names).output().unwrap();
+    if has("apt-cache", "--version") && show(&["libc6"]).status.success() {
+        let o = show(&packages);
         assert!(o.status.success(), "{}", text(&o));
     }
 }

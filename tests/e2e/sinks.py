@@ -163,7 +163,7 @@ def test_influx_on_a_full_disk(program, network, work):
         wait_for("the server", lambda: subprocess.run(ping, capture_output=True).returncode == 0)
         sensor = Sensor(program, network, work, "s", "b", "-i", "eth0", "--json", "--interval", "1s", *INFLUX,
                         "--influx-spool", spool, node=NODE)
-        sending = network.start("a", "tcpreplay", "-q", "-i", "eth0", "-x", "2", plain_capture(work),
+        sending = network.start("a", "tcpreplay", "-q", "-i", "eth0", "-x", "1", plain_capture(work),
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for("transactions", lambda: influxd.query("SELECT count(tx_size) FROM tx"))
         filler = os.path.join(disk, "filler")

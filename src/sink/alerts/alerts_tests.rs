@@ -173,3 +173,23 @@ fn a_wrong_url_is_told() {
     let error = Alerts::open("http://h", Some("h"), &context(true)).err().unwrap().to_string();
     assert!(error.contains("--alert-heartbeat h") && error.contains("hint: "), "{error}");
 }
+
+#[test]
+fn a_receiver_that_hangs_does_not_hold_up_the_end() {
+    // It takes the connection, and never answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (notices, said) = Notices::collected();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let context = Context { notices, ..context(true) };
+    let mut sink = Box::new(Alerts::open(&url, None, &context).unwrap());
+    for minute in 0..15 {
+        let set = [("outbound", V::Integer(0)), ("inbound", V::Integer(1))];
+        let frames = point(id::SENSOR, minute * 60, &[("frames", V::Integer(minute))]);
+        sink.write(&[point(id::PEERS, minute * 60, &set), frames]).unwrap();
+        sink.commit().unwrap();
+    }
+    sink.close().unwrap();
+    // Not that its tries are over, which take a minute.
+    let said = said.lock().unwrap();
+    assert!(said.len() == 1 && said[0].contains("the last messages were not posted"), "{said:?}");
+}

@@ -6,7 +6,7 @@
 //! Alertmanager's webhook (version 4), which Slack bridges, `PagerDuty` and the like understand.
 //!
 //! Not quite the same: where a counter is younger than the window of its rule, Prometheus guesses what came before, and
-//! here it is nothing; the edge of a window is a whole minute.
+//! here it is nothing; the edge of a window is a whole minute; a plain number has no exponent.
 //!
 //! That the sensor itself is down somebody else has to notice: signs of life go to an address of their own, for a
 //! service that cries when they stop.
@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Messages that wait to be posted at most; then they are dropped, and told.
 const WAITING: usize = 64;
@@ -40,6 +40,9 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// What waits at the end is posted within this time: of a live capture, which has to stop, and of a replay.
+const FAREWELL: Duration = Duration::from_secs(5);
+const LONG_FAREWELL: Duration = Duration::from_mins(1);
 /// Between two signs of life, ns of capture time.
 const BEAT: i64 = 60 * SECOND;
 
@@ -94,6 +97,8 @@ pub struct Alerts {
     /// Signs of life, of a live capture; and when the last one was.
     beats: Option<mpsc::Sender<String>>,
     beaten: Timestamp,
+    /// Dropped at the end: what waits then is posted soon, or not at all.
+    stays: oneshot::Sender<()>,
     poster: JoinHandle<()>,
     context: Context,
     url: String,
@@ -118,13 +123,24 @@ impl Alerts {
         let (beats, alive) = mpsc::channel(1);
         let beats = life.is_some().then_some(beats);
         let notices = context.notices.clone();
+        let farewell = if context.live { FAREWELL } else { LONG_FAREWELL };
+        let (stays, gone) = oneshot::channel::<()>();
         let all = async move {
             let beating = async {
                 if let Some(url) = life {
                     post(&client, url, alive, Notices::default(), 1).await;
                 }
             };
-            tokio::join!(post(&client, parsed, received, notices, TRIES), beating);
+            let last = async {
+                let _ = gone.await;
+                tokio::time::sleep(farewell).await;
+            };
+            let too_late = notices.clone();
+            let posting = async { tokio::join!(post(&client, parsed, received, notices, TRIES), beating) };
+            tokio::select! {
+                _ = posting => {}
+                () = last => too_late.say("alerts: the receiver does not answer in time; the last messages were not posted".to_owned()),
+            }
         };
         let poster = thread::Builder::new()
             .name("alerts".to_owned())
@@ -139,6 +155,7 @@ impl Alerts {
             messages,
             beats,
             beaten: Timestamp::default(),
+            stays,
             poster,
             context: context.clone(),
             url: url.to_owned(),
@@ -286,8 +303,8 @@ impl Sink for Alerts {
     }
 
     fn close(self: Box<Self>) -> Result<Status, SinkError> {
-        let Self { messages, beats, poster, status, .. } = *self;
-        drop((messages, beats));
+        let Self { messages, beats, stays, poster, status, .. } = *self;
+        drop((messages, beats, stays));
         let _ = poster.join();
         Ok(status)
     }

@@ -46,10 +46,12 @@ pub enum Verdict {
 pub fn judge(status: u16, retry_after: Option<&str>, body: &str, points: u64) -> Verdict {
     let text = explanation(body);
     let why = || if text.is_empty() { format!("HTTP {status}") } else { format!("{text} (HTTP {status})") };
+    // What is quoted is of a line or a tag, and peers choose some of that.
+    let own_words = text.split(['"', '\'']).next().unwrap_or_default();
     match status {
         200..=299 => Verdict::Stored { refused: 0, why: None },
-        400 if text.contains("either orgID or org") => Verdict::NoOrg(why()),
-        400 | 422 if is_passing(&text) => Verdict::Later(why(), None),
+        400 if own_words.contains("either orgID or org") => Verdict::NoOrg(why()),
+        400 | 422 if PASSING.iter().any(|trouble| own_words.contains(trouble)) => Verdict::Later(why(), None),
         400 | 422 => {
             let refused = refused(body, &text).map_or(points, |n| n.min(points));
             Verdict::Stored { refused, why: Some(why()) }
@@ -59,11 +61,6 @@ pub fn judge(status: u16, retry_after: Option<&str>, body: &str, points: u64) ->
         413 => Verdict::TooLarge,
         _ => Verdict::Later(why(), retry_after.and_then(|s| s.trim().parse().ok())),
     }
-}
-
-/// A line that does not parse is repeated in the answer, and peers choose some of its text.
-fn is_passing(text: &str) -> bool {
-    !text.contains("unable to parse") && PASSING.iter().any(|trouble| text.contains(trouble))
 }
 
 /// How many points a partial write has left out; nothing when the whole body was refused.
@@ -128,6 +125,10 @@ mod tests {
         let why = "partial write: write /data/btcdmon/_series/03/0000: no space left on device dropped=9 (HTTP 400)";
         assert_eq!(judge(400, None, body, 9), Verdict::Later(why.to_owned(), None));
         let body = r#"{"error":"unable to parse 'peers user_agent=no space left on device': invalid"}"#;
+        assert!(matches!(judge(400, None, body, 9), Verdict::Stored { refused: 9, .. }));
+        let body = r#"{"error":"partial write: max-values-per-tag limit exceeded (9/9): measurement=\"peers\" tag=\"user_agent\" value=\"input/output error\" dropped=1"}"#;
+        assert!(matches!(judge(400, None, body, 9), Verdict::Stored { refused: 1, .. }));
+        let body = r#"{"error":"unable to parse 'peers user_agent=either orgID or org': invalid"}"#;
         assert!(matches!(judge(400, None, body, 9), Verdict::Stored { refused: 9, .. }));
         let body = r#"{"error":"database not found: \"btcdmon\""}"#;
         assert_eq!(

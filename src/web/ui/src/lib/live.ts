@@ -54,6 +54,7 @@ function soon(): void {
 }
 
 function stop(): void {
+  if (source) listened = true;
   source?.close();
   source = null;
 }
@@ -90,6 +91,7 @@ function listen(): void {
     void get<Status>('status').then((s) => status.set(s), () => undefined);
   });
   opened.onerror = () => {
+    listened = true;
     if (linkState.get() === 'ended') return;
     linkState.set('lost');
     if (opened.readyState === EventSource.CLOSED) again();
