@@ -4,6 +4,8 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
 /// How a sequence begins that changes the letters, up to an `m`.
 const ESCAPE: &str = "\x1b[";
+/// Where a line may end.
+const SPACES: [char; 3] = [' ', '\n', '\t'];
 
 /// Columns that `text` takes; what makes letters bold takes none.
 fn columns(text: &str) -> usize {
@@ -19,7 +21,7 @@ pub fn fill(out: &mut String, text: &str, mut at: usize, indent: usize, width: u
     let indent = indent.min(width / 2);
     // Nothing of the text stands before it on its line.
     let mut first = true;
-    for mut word in text.split([' ', '\n', '\t']) {
+    for mut word in text.trim_end_matches(SPACES).split(SPACES) {
         let mut broken = false;
         if !first && at + 1 + columns(word) <= width {
             out.push(' ');
