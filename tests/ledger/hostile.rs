@@ -6,7 +6,7 @@ use bitcoin::hashes::Hash as _;
 use bitcoin::p2p::Magic;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::GetHeadersMessage;
-use bitcoin::{Block, CompactTarget};
+use bitcoin::{Block, CompactTarget, OutPoint, Txid};
 use btcdmon::series::Value;
 
 fn counted(run: &super::Run, trouble: &str) -> Value {
@@ -99,6 +99,36 @@ fn impossible_amounts_and_inputs_have_no_fee() {
     let run = replay(&wire);
     assert_eq!((node(&run).mempool.transactions, node(&run).mempool.num_tx), (4, 0));
     assert!(rows(&run, "tx_fees").is_empty());
+}
+
+#[test]
+fn what_waited_in_vain_makes_room_for_others_to_wait() {
+    let (mut wire, peers, chain) = start();
+    // Parents that nobody ever sends, more than are waited for.
+    for n in 0..210_u32 {
+        let nobody = Txid::from_byte_array(std::array::from_fn(|i| n.to_le_bytes()[i % 4] ^ i as u8));
+        let inputs: Vec<_> = (0..1000).map(|vout| OutPoint { txid: other(nobody, vout), vout }).collect();
+        wire.tx(peers[0], &spend(&inputs, &[1000]));
+    }
+    wire.wait(1500);
+    wire.say(peers[0], ToNode, NetworkMessage::Ping(1));
+    assert_ne!(counted(&replay(&wire), "waiting_full"), Value::Integer(0));
+    (0..130).for_each(|n| {
+        wire.wait(10_000);
+        wire.say(peers[0], ToNode, NetworkMessage::Ping(n));
+    });
+    let parent = first_spend(&chain[1], 1000);
+    wire.tx(peers[0], &spend(&[out(&parent, 0)], &[2_499_990_000]));
+    wire.tx(peers[0], &parent);
+    wire.wait(1500);
+    assert_eq!(node(&replay(&wire)).mempool.num_tx, 2);
+}
+
+/// One more txid for each number.
+fn other(txid: Txid, n: u32) -> Txid {
+    let mut bytes = txid.to_byte_array();
+    bytes[..4].iter_mut().zip(n.to_le_bytes()).for_each(|(b, n)| *b ^= n);
+    Txid::from_byte_array(bytes)
 }
 
 #[test]

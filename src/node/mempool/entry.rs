@@ -37,6 +37,8 @@ pub struct Entry {
     pub shown: bool,
     /// The node asked for a parent of it by txid.
     pub orphan: bool,
+    /// It is looked at again when a missing parent shows up.
+    pub waits: bool,
     /// Its fee was not known when it was first seen, and its series still wants it.
     pub wants_fee: bool,
 }
@@ -49,13 +51,20 @@ impl Entry {
     }
 }
 
-/// Names an entry, and only that one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Names an entry, and only that one; the earlier ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Handle {
-    /// Slot.
-    pub at: u32,
     /// Serial number.
     pub serial: u64,
+    /// Slot.
+    pub at: u32,
+}
+
+impl Handle {
+    /// Before all.
+    pub const FIRST: Self = Self { serial: 0, at: 0 };
+    /// After all.
+    pub const LAST: Self = Self { serial: u64::MAX, at: u32::MAX };
 }
 
 /// The entries.
@@ -97,6 +106,7 @@ impl Entries {
             told: PeerSet::default(),
             shown: false,
             orphan: false,
+            waits: false,
             wants_fee: false,
         };
         let at = self.free.pop().unwrap_or(self.slots.len() as u32);

@@ -25,7 +25,8 @@ use crate::message::digest::{OutPoint, TxDigest};
 use crate::message::hash::Hash256;
 use crate::time::{SECOND, Timestamp};
 use entry::{Entries, Handle};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Without a sign of the node for so long, though a peer should have been told, it has not taken it, ns.
@@ -72,8 +73,7 @@ pub struct Mempool {
     entries: Entries,
     totals: Totals,
     /// Who waits for a transaction that is not there, by its txid.
-    waiting: HashMap<Hash256, Vec<Handle>, ahash::RandomState>,
-    links: usize,
+    waiting: BTreeSet<(Hash256, Handle)>,
     /// Who announced a transaction that has not come yet.
     heard: Recent<PeerSet>,
     unshown: VecDeque<(Timestamp, Handle)>,
@@ -97,8 +97,7 @@ impl Mempool {
             key: key.derive(4),
             entries: Entries::default(),
             totals: Totals::default(),
-            waiting: HashMap::default(),
-            links: 0,
+            waiting: BTreeSet::new(),
             heard: Recent::new(MAX_HEARD),
             unshown: VecDeque::new(),
             pending: VecDeque::new(),
@@ -255,8 +254,7 @@ impl Mempool {
 
     /// The node asked for a transaction by txid: those that wait for it are orphans.
     pub fn ask(&mut self, txid: &Hash256) {
-        let Some(children) = self.waiting.get(txid) else { return };
-        for &child in children {
+        for &(_, child) in self.waiting.range(all_of(txid)) {
             let Some(at) = self.entries.live(child) else { continue };
             let Some(e) = self.entries.get_mut(at) else { continue };
             if e.standing == Standing::Pending && !e.orphan {
@@ -363,6 +361,11 @@ impl Mempool {
         self.forget_adopted();
         self.forget_stale();
     }
+}
+
+/// The links from a missing parent.
+fn all_of(parent: &Hash256) -> RangeInclusive<(Hash256, Handle)> {
+    (*parent, Handle::FIRST)..=(*parent, Handle::LAST)
 }
 
 /// The front of a queue, when it is at least `age` old.

@@ -2,7 +2,7 @@
 
 use super::entry::{Entry, Handle, Standing};
 use super::judge::Verdict;
-use super::{MAX_BYTES, MAX_CHAIN, MAX_ENTRIES, MAX_LINKS, MAX_PENDING, Mempool};
+use super::{MAX_BYTES, MAX_CHAIN, MAX_ENTRIES, MAX_LINKS, MAX_PENDING, Mempool, all_of};
 use crate::message::digest::TxDigest;
 use crate::message::hash::Hash256;
 use crate::node::coins::{Coins, fee};
@@ -68,16 +68,21 @@ impl Mempool {
     /// The entry at `at` is looked at again when one of `parents` shows up.
     pub(super) fn wait(&mut self, at: u32, parents: &[Hash256]) {
         let Some(handle) = self.entries.handle(at) else { return };
+        let Some(e) = self.entries.get_mut(at) else { return };
         for parent in parents {
-            if self.links >= MAX_LINKS {
+            if self.waiting.len() >= MAX_LINKS {
                 self.troubles.count(Trouble::WaitingFull);
                 return;
             }
-            let children = self.waiting.entry(*parent).or_default();
-            if !children.contains(&handle) {
-                children.push(handle);
-                self.links += 1;
-            }
+            e.waits = true;
+            self.waiting.insert((*parent, handle));
+        }
+    }
+
+    /// What is forgotten waits for nothing: it may be forgotten because its parents never came.
+    fn wait_no_more(&mut self, e: &Entry, handle: Handle) {
+        if e.waits {
+            e.tx.inputs.iter().for_each(|i| _ = self.waiting.remove(&(i.prevout.txid, handle)));
         }
     }
 
@@ -86,9 +91,8 @@ impl Mempool {
         let mut done = 0;
         while let Some(parent) = parents.get(done).copied().filter(|_| done < MAX_CHAIN) {
             done += 1;
-            let Some(children) = self.waiting.remove(&parent) else { continue };
-            self.links -= children.len();
-            for child in children {
+            let children: Vec<_> = self.waiting.extract_if(all_of(&parent), |_| true).collect();
+            for (_, child) in children {
                 let Some(at) = self.entries.live(child) else { continue };
                 self.no_orphan(at);
                 let before = self.entries.get(at).map(|e| e.standing);
@@ -152,7 +156,9 @@ impl Mempool {
     /// Forgets it.
     pub(super) fn delete(&mut self, at: u32) -> Option<Entry> {
         self.no_orphan(at);
+        let handle = self.entries.handle(at)?;
         let e = self.entries.remove(at)?;
+        self.wait_no_more(&e, handle);
         match e.standing {
             Standing::In => self.subtract(e.tx.tx.size, e.tx.tx.vsize()),
             Standing::Pending => self.num_pending -= 1,
