@@ -66,6 +66,8 @@ pub struct Reading {
 #[derive(Default)]
 pub struct Scratch {
     ways: Ways,
+    /// What a write that can only be read in one way has decided at once.
+    pub decided: Vec<Node>,
     readings: Vec<Reading>,
     /// By message, the readings that have it, a bit each.
     masks: Vec<u8>,
@@ -77,6 +79,7 @@ pub struct Scratch {
 const _: () = assert!(READINGS <= 8, "a bit of `Scratch::masks` each");
 
 /// The readings of one connection.
+#[derive(Default)]
 pub struct Beam {
     /// Best first.
     pub readings: Vec<Reading>,
@@ -105,10 +108,12 @@ impl Beam {
         self.readings.capacity() * size_of::<Reading>() + self.nodes.capacity() * size_of::<Node>()
     }
 
-    /// Takes a write; returns how much more probable the best reading became than random lengths.
+    /// Takes a write; returns how much more probable the best reading became than random lengths. Messages that wait for no
+    /// decision, since there is one reading only, are in [`Scratch::decided`].
     pub fn write(&mut self, model: &Model, scratch: &mut Scratch, w: &Write) -> f32 {
-        let Scratch { ways, readings: room, .. } = scratch;
+        let Scratch { ways, readings: room, decided, .. } = scratch;
         ways.clear();
+        decided.clear();
         let mut starts = [0.0; READINGS];
         for (i, reading) in self.readings.iter_mut().enumerate() {
             starts[i] = reading.score;
@@ -121,7 +126,13 @@ impl Beam {
             // One way only: nothing needs to be copied.
             let tiles = ways.tiles(way);
             walk(&mut reading.state, w, tiles);
-            reading.node = grow(&mut self.nodes, w, reading.node, tiles, way.gain(starts[0]));
+            let gain = way.gain(starts[0]);
+            if self.nodes.is_empty() {
+                // The most frequent case.
+                grow(decided, w, NONE, tiles, gain);
+            } else {
+                reading.node = grow(&mut self.nodes, w, reading.node, tiles, gain);
+            }
             reading.score = 0.0;
         } else {
             self.choose(ways, room, w, &starts);

@@ -25,7 +25,7 @@ const HELD: usize = 32;
 /// So many decided messages do not wait for the next tick.
 const TOLD: usize = 6;
 /// Room for them: that is looked at after each reading of up to [`UNREAD`] segments, and most decide one message each.
-const TOLD_ROOM: usize = 8;
+const TOLD_ROOM: usize = TOLD - 1 + UNREAD;
 /// Segments that wait to be read together: the readings of a connection are memory that, with thousands of them, each time
 /// comes from far.
 pub const UNREAD: usize = 7;
@@ -238,7 +238,9 @@ impl Reader {
         let gain = self.beam.write(model, scratch, w);
         self.evidence = (self.evidence + gain).clamp(EVIDENCE.0, EVIDENCE.1);
         self.judge();
-        if self.beam.readings.len() == 1 {
+        if !scratch.decided.is_empty() {
+            scratch.decided.iter().for_each(|node| self.decided(node, 1.0));
+        } else if self.beam.readings.len() == 1 {
             let node = self.beam.readings[0].node;
             self.settle(scratch, node);
         } else if self.beam.nodes.len() > NODES {
@@ -317,20 +319,25 @@ impl Reader {
         if node == NONE {
             return;
         }
-        let Self { beam, held, told, believed, .. } = self;
-        beam.decide(scratch, node, |node, share| {
-            let Some(message) = estimate(node, share) else { return };
-            if !*believed {
-                if held.len() >= HELD {
-                    held.remove(0);
-                }
-                return held.push(message);
+        let mut beam = std::mem::take(&mut self.beam);
+        beam.decide(scratch, node, |node, share| self.decided(node, share));
+        self.beam = beam;
+    }
+
+    /// A message is decided, which so large a share of the readings has.
+    #[inline]
+    fn decided(&mut self, node: &Node, share: f32) {
+        let Some(message) = estimate(node, share) else { return };
+        if !self.believed {
+            if self.held.len() >= HELD {
+                self.held.remove(0);
             }
-            if told.capacity() == 0 {
-                told.reserve_exact(TOLD_ROOM);
-            }
-            told.push(message);
-        });
+            return self.held.push(message);
+        }
+        if self.told.capacity() == 0 {
+            self.told.reserve_exact(TOLD_ROOM);
+        }
+        self.told.push(message);
     }
 
     /// The connection ends: everything is decided.

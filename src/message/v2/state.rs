@@ -7,6 +7,8 @@ use crate::flow::Side;
 
 /// Capture time in units of 100 µs since the connection was taken up.
 pub type Tick = u32;
+/// How long something took, in the same unit; what took longer than 6.5 s has the most.
+type Delay = u16;
 /// One second.
 pub const SECOND: Tick = 10_000;
 
@@ -77,6 +79,41 @@ pub struct Debt {
 /// Debts remembered.
 const DEBTS: usize = 3;
 
+/// How many transactions the newest `inv`s announced, newest first, and when.
+///
+/// Numbers and times lie apart, for the sake of the bytes between them: a reading is copied and compared all the time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Batches {
+    counts: [u16; BATCHES],
+    at: [Tick; BATCHES],
+}
+
+impl Batches {
+    const NONE: Self = Self { counts: [0; BATCHES], at: [0; BATCHES] };
+
+    fn push(&mut self, n: u16, now: Tick) {
+        self.counts.rotate_right(1);
+        self.at.rotate_right(1);
+        (self.counts[0], self.at[0]) = (n, now);
+    }
+
+    /// `n` were asked for: all of the newest `inv` with as many, or else a part of one with more.
+    fn take(&mut self, n: u16) {
+        let exact = self.counts.iter().position(|b| *b == n);
+        if let Some(i) = exact.or_else(|| self.counts.iter().position(|b| *b > n)) {
+            self.counts[i..].rotate_left(1);
+            self.at[i..].rotate_left(1);
+            (self.counts[BATCHES - 1], self.at[BATCHES - 1]) = (0, 0);
+        }
+    }
+
+    /// The numbers of those that are no older than `age`.
+    fn fresh(&self, now: Tick, age: Tick) -> impl Iterator<Item = u32> {
+        let all = self.counts.iter().zip(&self.at);
+        all.filter(move |(n, at)| **n > 0 && now.saturating_sub(**at) <= age).map(|(n, _)| u32::from(*n))
+    }
+}
+
 /// How far a side has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -92,7 +129,7 @@ pub struct End {
     /// Bytes of a message that has not ended yet.
     pub pending: u32,
     /// Key, garbage and so on: bytes before the first message.
-    pub preamble: u32,
+    pub preamble: u16,
     /// How far it has come.
     pub stage: Stage,
     /// Its last message.
@@ -106,17 +143,17 @@ pub struct End {
     debts: [Debt; DEBTS],
     /// Transactions announced and not asked for.
     announced: u16,
-    /// Those of the newest `inv`s, newest first, and when.
-    batches: [(u16, Tick); BATCHES],
+    /// Those of the newest `inv`s.
+    batches: Batches,
     /// Blocks announced and not asked for.
     blocks: u16,
     /// When they were last announced or asked for.
     blocks_at: Tick,
     /// Until when hashes of blocks are expected by it (`getblocks`); 0: it did not ask.
     blocks_until: Tick,
-    /// Its slowest and its quickest answer.
-    slowest: Tick,
-    quickest: Tick,
+    /// Its slowest and its quickest answer; none: [`Delay::MAX`].
+    slowest: Delay,
+    quickest: Delay,
     /// Size of its last compact block.
     compact: u32,
     /// The same of its last block.
@@ -137,12 +174,12 @@ impl End {
             offered_block: false,
             debts: [Debt { what: Owe::Nothing, late: 0, count: 0, since: 0 }; DEBTS],
             announced: 0,
-            batches: [(0, 0); BATCHES],
+            batches: Batches::NONE,
             blocks: 0,
             blocks_at: 0,
             blocks_until: 0,
             slowest: 0,
-            quickest: Tick::MAX,
+            quickest: Delay::MAX,
             compact: 0,
             block: 0,
             last: 0,
@@ -175,7 +212,7 @@ impl End {
         let Some(i) = self.debts.iter().position(|d| d.what == what) else { return false };
         let d = &mut self.debts[i];
         if d.late < 2 {
-            let took = now.saturating_sub(d.since);
+            let took = now.saturating_sub(d.since).min(Tick::from(Delay::MAX) - 1) as Delay;
             self.slowest = self.slowest.max(took);
             self.quickest = self.quickest.min(took);
         }
@@ -205,11 +242,11 @@ impl End {
 
     fn expire(&mut self, now: Tick) -> f32 {
         let mut cost = 0.0;
-        let slowest = self.slowest;
+        let slowest = Tick::from(self.slowest);
         while self.is_in_debt() {
             let d = &mut self.debts[0];
             let age = now.saturating_sub(d.since);
-            if age > PATIENCE.max(slowest.saturating_mul(OVERDUE)) && d.late < 1 {
+            if age > PATIENCE.max(slowest * OVERDUE) && d.late < 1 {
                 d.late = 1;
                 cost += SLOW;
             }
@@ -246,6 +283,9 @@ fn class(time: Tick) -> u8 {
     }
 }
 
+// With the rest of a reading three lines of the cache.
+const _: () = assert!(size_of::<State>() <= 184);
+
 /// Both sides, by [`Side`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct State {
@@ -268,7 +308,7 @@ impl State {
     /// Looks at a little of each part; what is told means nothing.
     #[inline]
     pub fn look(&self) -> u32 {
-        self.ends.iter().fold(self.unsure, |a, e| a ^ e.pending ^ e.batches[BATCHES - 1].1 ^ e.debts[0].since ^ e.last)
+        self.ends.iter().fold(self.unsure, |a, e| a ^ e.pending ^ e.batches.at[BATCHES - 1] ^ e.debts[0].since ^ e.last)
     }
 
     /// What `side` is at: what the probabilities of its next message depend on.
@@ -283,12 +323,12 @@ impl State {
     pub fn context(&self, side: Side, now: Tick) -> Context {
         let me = &self.ends[side as usize];
         let peer = &self.ends[side.other() as usize];
-        let way = if me.quickest == Tick::MAX { 0 } else { me.quickest };
+        let way = if me.quickest == Delay::MAX { 0 } else { Tick::from(me.quickest) };
         let gap = class(now.saturating_sub(me.last));
         let peer_gap = class(now.saturating_sub(peer.last).saturating_sub(way));
         let debt = &me.debts[0];
         let overdue = debt.what != Owe::Nothing
-            && now.saturating_sub(debt.since) > PATIENCE.max(me.slowest.saturating_mul(OVERDUE));
+            && now.saturating_sub(debt.since) > PATIENCE.max(Tick::from(me.slowest) * OVERDUE);
         let owes = if overdue || (now < self.unsure && debt.what == Owe::Nothing) { Owe::Unsure } else { debt.what };
         Context { writer: me.writer, gap, owes, previous: me.previous, peer_gap, peer: peer.previous }
     }
@@ -298,7 +338,7 @@ impl State {
         let peer = &self.ends[side.other() as usize];
         let fresh = || {
             let fresh = if self.ends[side as usize].writer == Writer::Btcd { FRESH_BTCD } else { FRESH };
-            peer.batches.iter().filter(move |b| b.0 > 0 && now.saturating_sub(b.1) <= fresh).map(|b| u32::from(b.0))
+            peer.batches.fresh(now, fresh)
         };
         if fresh().any(|b| b == n) {
             Fit::Exact
@@ -318,7 +358,7 @@ impl State {
         let (me, peer) = if side == Side::Low { (low, high) } else { (high, low) };
         me.pending = 0;
         if kind == Kind::Start {
-            me.preamble += len;
+            me.preamble = me.preamble.saturating_add(u16::try_from(len).unwrap_or(u16::MAX));
             return;
         }
         me.once |= kind.once().unwrap_or(0);
@@ -355,11 +395,7 @@ impl State {
             }
             Kind::GetDataTx => {
                 peer.announced = peer.announced.saturating_sub(n16);
-                let exact = peer.batches.iter().position(|b| b.0 == n16);
-                if let Some(i) = exact.or_else(|| peer.batches.iter().position(|b| b.0 > n16)) {
-                    peer.batches[i..].rotate_left(1);
-                    peer.batches[BATCHES - 1] = (0, 0);
-                }
+                peer.batches.take(n16);
                 peer.owe(Owe::Tx, n16, now);
             }
             Kind::GetDataBlock => {
@@ -373,8 +409,7 @@ impl State {
             }
             Kind::Inv => {
                 me.announced = me.announced.saturating_add(n16);
-                me.batches.rotate_right(1);
-                me.batches[0] = (n16, now);
+                me.batches.push(n16, now);
                 if std::mem::take(&mut peer.blocks_until) >= now.max(1) {
                     me.offer(n16, now);
                 }
@@ -400,7 +435,7 @@ impl State {
         back(&mut self.unsure);
         for e in &mut self.ends {
             e.debts.iter_mut().for_each(|d| back(&mut d.since));
-            e.batches.iter_mut().for_each(|b| back(&mut b.1));
+            e.batches.at.iter_mut().for_each(back);
             back(&mut e.blocks_until);
             back(&mut e.blocks_at);
             back(&mut e.last);
@@ -453,8 +488,8 @@ impl Situation<'_> {
                 if me.writer == Writer::Btcd
                     && n > 1
                     && c.gap < 3
-                    && now - me.batches[0].1.min(now) < SECOND
-                    && me.batches[0].0 > 0 =>
+                    && now - me.batches.at[0].min(now) < SECOND
+                    && me.batches.counts[0] > 0 =>
             {
                 size + SO_SOON
             }

@@ -191,19 +191,30 @@ pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u
     let score = score + p;
     let at = state.situation(model, w.side, w.now);
     if end.stage == Stage::Key {
-        return preamble(model, ways, &at, (from, end.preamble, score), total);
+        return preamble(model, ways, &at, (from, u32::from(end.preamble), score), total);
     }
     let noise = model.noise(total);
     let unknown = score + if w.lost { LOST } else { UNKNOWN } - noise;
     let mut best = unknown;
     let mut long = std::mem::take(&mut ways.long);
     let mut least = (ways.best.max(best) - BEHIND).max(unknown - 2.0);
-    for &Possible { kind, entries, size, bounds } in model.possible(total, &mut long) {
-        // Most are out of the question at first sight.
-        if score + at.most(kind, bounds) <= least {
-            continue;
-        }
-        let p = score + at.score(kind, (total, entries), size);
+    let possible = model.possible(total, &mut long);
+    // What may be the most probable first: the others are seldom worth a closer look then.
+    let (mut likely, mut most) = (0, f32::NEG_INFINITY);
+    for (i, p) in possible.iter().enumerate() {
+        let p = at.most(p.kind, p.bounds);
+        (likely, most) = if p > most { (i, p) } else { (likely, most) };
+    }
+    let scored = |p: &Possible| score + at.score(p.kind, (total, p.entries), p.size);
+    let first = possible.get(likely).filter(|_| score + most > least).map_or(f32::NEG_INFINITY, scored);
+    least = least.max(first - BEHIND);
+    for (i, possible) in possible.iter().enumerate() {
+        let &Possible { kind, entries, bounds, .. } = possible;
+        let p = match i {
+            _ if i == likely => first,
+            _ if score + at.most(kind, bounds) <= least => continue,
+            _ => scored(possible),
+        };
         if p > least {
             best = best.max(p);
             least = least.max(p - BEHIND);
