@@ -116,7 +116,7 @@ impl Watch {
             let end = c.endpoints[side as usize];
             let opened = c.initiator == side;
             let node = self.nodes.iter().position(|w| match (&w.spec, &w.found) {
-                (Some(spec), _) => spec.matches(end, opened, self.alone(end.ip())),
+                (Some(spec), _) => spec.matches(end, opened, || self.alone(end.ip())),
                 (None, Some(found)) => found.is(end),
                 (None, None) => false,
             });

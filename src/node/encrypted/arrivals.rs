@@ -36,7 +36,7 @@ pub struct Arrival {
     missing_bytes: Option<u32>,
     /// The whole block was asked for after the compact one.
     fell_back: bool,
-    /// Connections on which it came or was sent.
+    /// Connections on which it came or was sent, sorted: of many blocks it is asked whether one is among them.
     on: Vec<PacketIndex>,
     relayed: Option<Timestamp>,
     confidence: u16,
@@ -77,6 +77,16 @@ impl Arrival {
             via: self.via(),
             missing: self.asked.map(|(_, n)| n).zip(self.missing_bytes),
             confidence: self.confidence,
+        }
+    }
+
+    fn is_on(&self, connection: PacketIndex) -> bool {
+        self.on.binary_search(&connection).is_ok()
+    }
+
+    fn put_on(&mut self, connection: PacketIndex) {
+        if let Err(place) = self.on.binary_search(&connection) {
+            self.on.insert(place, connection);
         }
     }
 
@@ -123,23 +133,21 @@ impl Arrivals {
     /// The newest compact block of a connection, which the node may ask about.
     fn offered(&mut self, s: &Sighting) -> Option<&mut Arrival> {
         let offered = |a: &&mut Arrival| a.compact.is_some() && a.whole.is_none() && a.is_near(s.time, ASKED);
-        self.recent.iter_mut().rev().filter(offered).find(|a| a.on.contains(&s.connection))
+        self.recent.iter_mut().rev().filter(offered).find(|a| a.is_on(s.connection))
     }
 
     fn arrive(&mut self, s: &Sighting) {
-        let fallback = |a: &&mut Arrival| {
-            s.kind == Kind::Block && a.fell_back && a.whole.is_none() && a.on.contains(&s.connection)
-        };
+        let fallback =
+            |a: &&mut Arrival| s.kind == Kind::Block && a.fell_back && a.whole.is_none() && a.is_on(s.connection);
         if let Some(a) = self.recent.iter_mut().rev().find(fallback) {
             (a.whole, a.time) = (Some(s.size), s.time);
             return;
         }
         let size = |a: &Arrival| if s.kind == Kind::Block { a.whole } else { a.compact };
-        let same =
-            |a: &&mut Arrival| size(a) == Some(s.size) && a.is_near(s.time, SAME) && !a.on.contains(&s.connection);
+        let same = |a: &&mut Arrival| size(a) == Some(s.size) && a.is_near(s.time, SAME) && !a.is_on(s.connection);
         // From one peer a second one is another block.
         match self.recent.iter_mut().find(same) {
-            Some(a) if a.on.len() < CONNECTIONS => a.on.push(s.connection),
+            Some(a) if a.on.len() < CONNECTIONS => a.put_on(s.connection),
             _ => self.recent.push_back(Arrival::new(s)),
         }
     }
@@ -150,11 +158,11 @@ impl Arrivals {
             a.compact.is_none_or(|size| size == s.size)
                 && (0..if a.compact.is_some() { SAME } else { WHOLE }).contains(&s.time.since(a.time))
                 && a.on.len() < CONNECTIONS
-                && !a.on.contains(&s.connection)
+                && !a.is_on(s.connection)
         };
         if let Some(a) = self.recent.iter_mut().find(fits) {
             a.relayed.get_or_insert(s.time);
-            a.on.push(s.connection);
+            a.put_on(s.connection);
         }
     }
 
