@@ -126,7 +126,7 @@ impl Beam {
             // One way only: nothing needs to be copied.
             let tiles = ways.tiles(way);
             walk(&mut reading.state, w, tiles);
-            let gain = way.gain(starts[0]);
+            let gain = ways.gain(model, way, starts[0]);
             if self.nodes.is_empty() {
                 // The most frequent case.
                 grow(decided, w, NONE, tiles, gain);
@@ -135,17 +135,17 @@ impl Beam {
             }
             reading.score = 0.0;
         } else {
-            self.choose(ways, room, w, &starts);
+            self.choose(model, ways, room, w, &starts);
         }
         // While a message goes on nothing is learnt of it.
-        if best.count == 0 { 0.0 } else { best.gain(0.0) }
+        if best.count == 0 { 0.0 } else { ways.gain(model, &best, 0.0) }
     }
 
     /// Goes the best ways. Those that come to the same state are one.
-    fn choose(&mut self, ways: &Ways, room: &mut Vec<Reading>, w: &Write, starts: &[f32; READINGS]) {
+    fn choose(&mut self, model: &Model, ways: &Ways, room: &mut Vec<Reading>, w: &Write, starts: &[f32; READINGS]) {
         let best = ways.best().map_or(0.0, |b| b.score);
         if ways.are_one_each() {
-            return self.choose_in_place(ways, room, w, (starts, best));
+            return self.choose_in_place(model, ways, room, w, (starts, best));
         }
         room.clear();
         room.reserve_exact(READINGS);
@@ -160,11 +160,11 @@ impl Beam {
             let (before, new) = room.split_at_mut(place);
             let [new] = new else { break };
             walk(&mut new.state, w, tiles);
-            if before.iter().any(|r| r.state == new.state) {
+            if before.iter().any(|r| r.state.is(&new.state)) {
                 room.truncate(place);
                 continue;
             }
-            new.node = grow(&mut self.nodes, w, new.node, tiles, way.gain(starts[from]));
+            new.node = grow(&mut self.nodes, w, new.node, tiles, ways.gain(model, way, starts[from]));
             new.score = way.score - best;
         }
         // What the connection had is room for the next one: nothing is copied back or allocated.
@@ -174,6 +174,7 @@ impl Beam {
     /// The same with one way from each reading: they need no copy, unless their order changes.
     fn choose_in_place(
         &mut self,
+        model: &Model,
         ways: &Ways,
         room: &mut Vec<Reading>,
         w: &Write,
@@ -186,13 +187,13 @@ impl Beam {
             let tiles = ways.tiles(way);
             walk(&mut self.readings[from].state, w, tiles);
             let state = &self.readings[from].state;
-            if kept[..n].iter().any(|k| self.readings[*k].state == *state) {
+            if kept[..n].iter().any(|k| self.readings[*k].state.is(state)) {
                 continue;
             }
             kept[n] = from;
             n += 1;
             let reading = &mut self.readings[from];
-            reading.node = grow(&mut self.nodes, w, reading.node, tiles, way.gain(starts[from]));
+            reading.node = grow(&mut self.nodes, w, reading.node, tiles, ways.gain(model, way, starts[from]));
             reading.score = way.score - best;
         }
         if kept[..n].iter().enumerate().all(|(i, k)| i == *k) {

@@ -7,7 +7,7 @@
 
 use super::counts::{self, Context, Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
 use super::kind::{KINDS, Kind};
-use super::size::{BINS, bin, candidates, noise, width};
+use super::size::{BINS, FIXED, bin, candidates, noise, width};
 use super::state::{ALL_OFFERED, REST_DENIED, SAME};
 use std::sync::LazyLock;
 
@@ -51,15 +51,17 @@ pub struct Bounds {
 /// Probabilities of messages by situation, and of their sizes.
 pub struct Model {
     /// `[writer][owes][gap][previous][kind]`
-    next: Vec<f32>,
+    next: Vec<[f32; KINDS]>,
     /// `[writer][owes][gap][peer][kind]`, less the logarithm of what `next` says without its detail.
-    react: Vec<f32>,
+    react: Vec<[f32; KINDS]>,
     /// Of one size in a bin.
     sizes: Vec<[f32; BINS]>,
     fits: [[f32; FITS]; WRITERS],
     /// By length, where its messages begin in `possible`.
     places: Vec<u32>,
     possible: Vec<Possible>,
+    /// What may stand before others in one write, with its length ([`FIXED`]).
+    fixed: Vec<(u32, Possible)>,
     /// By length.
     noise: Vec<f32>,
 }
@@ -148,12 +150,13 @@ impl Model {
         let flat: Row = std::array::from_fn(|k| if k < Kind::Unknown as usize { 1.0 / 26.0 } else { 0.0 });
         let any = smooth(&next.whole(Writer::Any as usize, Owe::Unsure as usize), &flat, NEXT);
         let mut model = Self {
-            next: vec![0.0; next.0.len() * KINDS],
-            react: vec![0.0; react.0.len() * KINDS],
+            next: vec![[0.0; KINDS]; next.0.len()],
+            react: vec![[0.0; KINDS]; react.0.len()],
             sizes: Kind::ALL.iter().map(|k| sizes(counts, *k)).collect(),
             fits: fits(counts),
             places: Vec::new(),
             possible: Vec::new(),
+            fixed: Vec::new(),
             noise: (0..SHORT).map(noise).collect(),
         };
         let mut possible = Vec::new();
@@ -163,6 +166,10 @@ impl Model {
         }
         model.places.push(possible.len() as u32);
         model.possible = possible;
+        for (len, entries, kinds) in FIXED {
+            let of_len: Vec<_> = kinds.iter().map(|kind| (len, model.one(*kind, (len, entries)))).collect();
+            model.fixed.extend(of_len);
+        }
         for w in 0..WRITERS {
             let base = smooth(&next.whole(w, Owe::Unsure as usize), &any, NEXT);
             for o in 0..OWES {
@@ -175,8 +182,8 @@ impl Model {
                         let next = smooth(&next.0[place], &bigram, NEXT);
                         let react = smooth(&react.0[place], &reaction, REACT);
                         for k in 0..KINDS {
-                            model.next[place * KINDS + k] = log(next[k]) as f32;
-                            model.react[place * KINDS + k] = (log(react[k]) - log(owed[k])) as f32;
+                            model.next[place][k] = log(next[k]) as f32;
+                            model.react[place][k] = (log(react[k]) - log(owed[k])) as f32;
                         }
                     }
                 }
@@ -191,7 +198,7 @@ impl Model {
         let (writer, owes) = (c.writer as usize, c.owes as usize);
         let next = place(writer, owes, usize::from(c.gap), c.previous as usize);
         let react = place(writer, owes, usize::from(c.peer_gap), c.peer as usize);
-        Habits { next: &self.next[next * KINDS..][..KINDS], react: &self.react[react * KINDS..][..KINDS] }
+        Habits { next: &self.next[next], react: &self.react[react] }
     }
 
     /// Of the size of a `kind` of `len` bytes with `n` entries, when nothing more is known; 0 when it has no other.
@@ -231,15 +238,23 @@ impl Model {
     }
 
     fn list(&self, len: u32, into: &mut Vec<Possible>) {
-        candidates(len, |kind, entries| {
-            let size = self.size(kind, (len, entries));
-            into.push(Possible { kind, entries, size, bounds: self.bounds(kind, size) });
-        });
+        candidates(len, |kind, entries| into.push(self.one(kind, (len, entries))));
+    }
+
+    fn one(&self, kind: Kind, (len, entries): (u32, u32)) -> Possible {
+        let size = self.size(kind, (len, entries));
+        Possible { kind, entries, size, bounds: self.bounds(kind, size) }
+    }
+
+    /// What may stand before others in one write, with its length.
+    #[inline]
+    pub fn fixed(&self) -> &[(u32, Possible)] {
+        &self.fixed
     }
 
     /// The bounds of a `kind` whose size alone has the log probability `size`.
     #[inline]
-    pub fn bounds(&self, kind: Kind, size: f32) -> Bounds {
+    fn bounds(&self, kind: Kind, size: f32) -> Bounds {
         let least = if kind == Kind::NotFound { REST_DENIED } else { LEAST };
         let most = match kind {
             Kind::GetDataTx => self.fits.iter().map(|of| of[Fit::Exact as usize]).fold(size, f32::max),
@@ -265,8 +280,8 @@ impl Model {
 /// How probable each kind is in one situation.
 #[derive(Clone, Copy)]
 pub struct Habits<'a> {
-    next: &'a [f32],
-    react: &'a [f32],
+    next: &'a [f32; KINDS],
+    react: &'a [f32; KINDS],
 }
 
 impl Habits<'_> {

@@ -9,8 +9,8 @@ use super::kind::Kind;
 
 /// BIP 324 framing of a packet, bytes.
 pub const PACKET: u32 = 20;
-/// Framing and a 1-byte type.
-const SHORT: u32 = PACKET + 1;
+/// Framing and a 1-byte type: the shortest message.
+pub const SHORTEST: u32 = PACKET + 1;
 /// Framing and a 13-byte type.
 const LONG: u32 = PACKET + 13;
 /// Longest message of the protocol.
@@ -18,7 +18,7 @@ pub const LONGEST: u32 = LONG + 4_000_000;
 /// `version` with an empty user agent, and with the longest (256).
 pub const VERSION: std::ops::RangeInclusive<u32> = LONG + 86..=LONG + 86 + 258;
 /// Largest transaction that is relayed (400 000 weight units, all of it witness).
-const LARGEST_TX: u32 = SHORT + 400_000;
+const LARGEST_TX: u32 = SHORTEST + 400_000;
 
 /// A list of `n` entries of `entry` bytes behind a count of 1, 3 or 5 bytes.
 #[inline]
@@ -68,10 +68,10 @@ fn addresses(payload: u32) -> bool {
 /// The messages that may have `len` bytes, each with the number of its entries (or 1, when it has none).
 #[inline]
 pub fn candidates(len: u32, mut each: impl FnMut(Kind, u32)) {
-    if !(SHORT..=LONGEST).contains(&len) {
+    if !(SHORTEST..=LONGEST).contains(&len) {
         return;
     }
-    let payload = len - SHORT;
+    let payload = len - SHORTEST;
     match payload {
         0 => return each(Kind::Mempool, 1),
         8 => [Kind::Ping, Kind::Pong, Kind::FeeFilter].into_iter().for_each(|k| each(k, 1)),

@@ -92,8 +92,8 @@ impl Batches {
     const NONE: Self = Self { counts: [0; BATCHES], at: [0; BATCHES] };
 
     fn push(&mut self, n: u16, now: Tick) {
-        self.counts.rotate_right(1);
-        self.at.rotate_right(1);
+        self.counts.copy_within(..BATCHES - 1, 1);
+        self.at.copy_within(..BATCHES - 1, 1);
         (self.counts[0], self.at[0]) = (n, now);
     }
 
@@ -101,8 +101,9 @@ impl Batches {
     fn take(&mut self, n: u16) {
         let exact = self.counts.iter().position(|b| *b == n);
         if let Some(i) = exact.or_else(|| self.counts.iter().position(|b| *b > n)) {
-            self.counts[i..].rotate_left(1);
-            self.at[i..].rotate_left(1);
+            for i in i..BATCHES - 1 {
+                (self.counts[i], self.at[i]) = (self.counts[i + 1], self.at[i + 1]);
+            }
             (self.counts[BATCHES - 1], self.at[BATCHES - 1]) = (0, 0);
         }
     }
@@ -226,7 +227,9 @@ impl End {
     }
 
     fn drop_debt(&mut self, i: usize) {
-        self.debts[i..].rotate_left(1);
+        for i in i..DEBTS - 1 {
+            self.debts[i] = self.debts[i + 1];
+        }
         self.debts[DEBTS - 1] = Debt::default();
     }
 
@@ -303,6 +306,13 @@ impl State {
         let stage = if from_start { Stage::Key } else { Stage::Open };
         let unsure = if from_start { 0 } else { 2 * UNSURE };
         Self { ends: [End::new(stage), End::new(stage)], unsure, answered: 0 }
+    }
+
+    /// Whether it is the same.
+    #[inline]
+    pub fn is(&self, other: &Self) -> bool {
+        // Most differ in this already.
+        (0..2).all(|i| self.ends[i].previous == other.ends[i].previous) && self == other
     }
 
     /// Looks at a little of each part; what is told means nothing.
@@ -444,7 +454,8 @@ impl State {
 
     /// Time has passed: log probability of what was not answered.
     pub fn expire(&mut self, now: Tick) -> f32 {
-        self.ends.iter_mut().map(|e| e.expire(now)).sum()
+        let in_debt = |e: &&mut End| e.is_in_debt();
+        self.ends.iter_mut().filter(in_debt).map(|e| e.expire(now)).sum()
     }
 }
 

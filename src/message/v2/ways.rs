@@ -3,9 +3,9 @@
 //! A way is not gone before it is chosen ([`super::beam`]): most are not worth
 //! the copy of a state.
 
-use super::kind::Kind;
+use super::kind::{KINDS, Kind};
 use super::model::{Model, Possible};
-use super::size::{self, FIXED};
+use super::size;
 use super::state::{Situation, Stage, State, Tick, UNSURE};
 use crate::flow::{PacketIndex, Side};
 use crate::time::Timestamp;
@@ -70,8 +70,6 @@ pub struct Tile {
 pub struct Way {
     /// Its log probability.
     pub score: f32,
-    /// How improbable the lengths of its messages are ([`Model::noise`]).
-    noise: f32,
     /// Place of the reading.
     pub from: u8,
     /// Messages that end with the write: so many in [`Ways::tiles`]; none while one goes on.
@@ -109,12 +107,12 @@ impl Ways {
         self.best = f32::NEG_INFINITY;
     }
 
-    fn push(&mut self, model: &Model, from: u8, score: f32, tiles: &[Tile]) {
-        let noise = tiles.iter().map(|t| model.noise(t.len)).sum();
+    #[inline]
+    fn push(&mut self, from: u8, score: f32, tiles: &[Tile]) {
         let Ok(place) = u16::try_from(self.tiles.len()) else { return };
-        self.tiles.extend(tiles.iter().copied());
-        self.all.push(Way { score, noise, from, count: tiles.len() as u8, tiles: place });
-        self.best = self.best.max(score);
+        tiles.iter().for_each(|t| self.tiles.push(*t));
+        self.all.push(Way { score, from, count: tiles.len() as u8, tiles: place });
+        self.best = larger(self.best, score);
     }
 
     /// The messages of a way.
@@ -122,8 +120,16 @@ impl Ways {
         &self.tiles[usize::from(way.tiles)..][..usize::from(way.count)]
     }
 
+    /// How much more probable a way is than random lengths ([`Model::noise`]), from a reading with the score `start`.
+    pub fn gain(&self, model: &Model, way: &Way, start: f32) -> f32 {
+        way.score - start + self.tiles(way).iter().map(|t| model.noise(t.len)).sum::<f32>()
+    }
+
     /// Keeps those that are not far behind the best, best first.
     pub fn rank(&mut self) {
+        if self.all.len() == 1 {
+            return;
+        }
         let best = self.best;
         self.all.retain(|way| way.score > best - BEHIND);
         self.all.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -150,11 +156,10 @@ impl Ways {
     }
 }
 
-impl Way {
-    /// How much more probable it is than random lengths, from a reading with the score `start`.
-    pub fn gain(&self, start: f32) -> f32 {
-        self.score - start + self.noise
-    }
+/// Not `f32::max`: none is ever NaN.
+#[inline]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
 }
 
 /// Goes on from `state` with `tiles`; without any, a message goes on.
@@ -185,7 +190,7 @@ pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u
     let end = &state.ends[w.side as usize];
     let total = end.pending.saturating_add(w.len);
     if let Some(p) = w.ends.0 {
-        ways.push(model, from, score + p, &[]);
+        ways.push(from, score + p, &[]);
     }
     let Some(p) = w.ends.1 else { return };
     let score = score + p;
@@ -197,50 +202,51 @@ pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u
     let unknown = score + if w.lost { LOST } else { UNKNOWN } - noise;
     let mut best = unknown;
     let mut long = std::mem::take(&mut ways.long);
-    let mut least = (ways.best.max(best) - BEHIND).max(unknown - 2.0);
+    let mut least = larger(larger(ways.best, best) - BEHIND, unknown - 2.0);
     let possible = model.possible(total, &mut long);
     // What may be the most probable first: the others are seldom worth a closer look then.
-    let (mut likely, mut most) = (0, f32::NEG_INFINITY);
-    for (i, p) in possible.iter().enumerate() {
-        let p = at.most(p.kind, p.bounds);
-        (likely, most) = if p > most { (i, p) } else { (likely, most) };
+    let (mut likely, mut top, mut most) = (0, f32::NEG_INFINITY, [f32::NEG_INFINITY; KINDS]);
+    for (i, (most, p)) in most.iter_mut().zip(possible).enumerate() {
+        *most = score + at.most(p.kind, p.bounds);
+        (likely, top) = if *most > top { (i, *most) } else { (likely, top) };
     }
     let scored = |p: &Possible| score + at.score(p.kind, (total, p.entries), p.size);
-    let first = possible.get(likely).filter(|_| score + most > least).map_or(f32::NEG_INFINITY, scored);
-    least = least.max(first - BEHIND);
-    for (i, possible) in possible.iter().enumerate() {
-        let &Possible { kind, entries, bounds, .. } = possible;
-        let p = match i {
-            _ if i == likely => first,
-            _ if score + at.most(kind, bounds) <= least => continue,
-            _ => scored(possible),
+    let first = possible.get(likely).filter(|_| top > least).map_or(f32::NEG_INFINITY, scored);
+    least = larger(least, first - BEHIND);
+    for (i, (possible, &most)) in possible.iter().zip(&most).enumerate() {
+        let p = match i == likely {
+            true => first,
+            false if most <= least => continue,
+            false => scored(possible),
         };
         if p > least {
-            best = best.max(p);
-            least = least.max(p - BEHIND);
-            ways.push(model, from, p, &[Tile { kind, len: total, entries }]);
+            best = larger(best, p);
+            least = larger(least, p - BEHIND);
+            let Possible { kind, entries, .. } = *possible;
+            ways.push(from, p, &[Tile { kind, len: total, entries }]);
         }
     }
     ways.long = long;
     // What is that far behind the other readings' ways would not be kept.
-    best = best.max(ways.best - BEHIND);
+    best = larger(best, ways.best - BEHIND);
     if best - score + noise < POOR {
         if from == 0 && total <= LONGEST_JOINED {
             several(model, ways, w, (from, state, score), (total, best));
         }
-        ways.push(model, from, unknown, &[Tile { kind: Kind::Unknown, len: total, entries: 0 }]);
+        ways.push(from, unknown, &[Tile { kind: Kind::Unknown, len: total, entries: 0 }]);
         if w.ends.0.is_none() {
             // Perhaps the message goes on after all.
-            ways.push(model, from, score + MIDDLE, &[]);
+            ways.push(from, score + MIDDLE, &[]);
         }
     }
 }
 
 /// A write before the first message: key, garbage, terminator, version packet; or `version`, with or without the last
 /// two before it.
+#[inline(never)]
 fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, score): (u8, u32, f32), total: u32) {
     if before + total <= LONGEST_PREAMBLE {
-        ways.push(model, from, score - 0.7 - model.noise(total), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
+        ways.push(from, score - 0.7 - model.noise(total), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
     }
     for ahead in [0, 36] {
         let len = total.saturating_sub(ahead);
@@ -248,12 +254,13 @@ fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, s
         if complete && size::VERSION.contains(&len) {
             let size = model.size(Kind::Version, (len, 1));
             let p = at.score(Kind::Version, (len, 1), size) - 0.7;
-            ways.push(model, from, score + p, &[Tile { kind: Kind::Version, len, entries: 1 }]);
+            ways.push(from, score + p, &[Tile { kind: Kind::Version, len, entries: 1 }]);
         }
     }
 }
 
 /// A write that holds several messages: those of a fixed length first, and one of any kind.
+#[inline(never)] // it is rare, and long
 fn several(
     model: &Model,
     ways: &mut Ways,
@@ -289,7 +296,7 @@ fn several(
                     best = best.max(p);
                     let mut tiles = part.tiles;
                     tiles[count] = Tile { kind, len: part.rest, entries };
-                    ways.push(model, from, p, &tiles[..=count]);
+                    ways.push(from, p, &tiles[..=count]);
                 }
             }
             ways.long = long;
@@ -298,18 +305,15 @@ fn several(
             continue;
         }
         let first = stack.len();
-        for (len, entries, kinds) in FIXED.into_iter().filter(|f| f.0 + 21 <= part.rest) {
-            for kind in kinds {
-                let size = model.size(*kind, (len, entries));
-                if joined + at.most(*kind, model.bounds(*kind, size)) <= best {
-                    continue;
-                }
-                let p = joined + at.score(*kind, (len, entries), size);
-                if p > best {
-                    let mut next = Part { score: p, rest: part.rest - len, count: part.count + 1, ..part };
-                    next.tiles[count] = Tile { kind: *kind, len, entries };
-                    stack.push(next);
-                }
+        for &(len, Possible { kind, entries, size, bounds }) in model.fixed() {
+            if len + size::SHORTEST > part.rest || joined + at.most(kind, bounds) <= best {
+                continue;
+            }
+            let p = joined + at.score(kind, (len, entries), size);
+            if p > best {
+                let mut next = Part { score: p, rest: part.rest - len, count: part.count + 1, ..part };
+                next.tiles[count] = Tile { kind, len, entries };
+                stack.push(next);
             }
         }
         // The most probable first.

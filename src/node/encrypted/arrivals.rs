@@ -18,10 +18,14 @@ const ASKED: i64 = 5 * SECOND;
 /// Blocks that may still be completed or relayed, at most; beyond, the point of the oldest is written as it stands
 /// (a node that downloads the chain gets thousands in that time, and relays none of them).
 const RECENT: usize = 256;
-/// Connections remembered of each: nodes have up to 125; of further ones a copy counts as another block.
-const CONNECTIONS: usize = 128;
+/// Connections with blocks that may still be relayed, at most: nodes have up to 125. On a further one a copy counts as
+/// another block.
+const CONNECTIONS: u32 = Connections::BITS;
 /// Hash and count of `getblocktxn` and `blocktxn`, bytes.
 const HEAD: u32 = 33;
+
+/// A set of connections, a bit each ([`Arrivals::number`]): of many blocks it is asked whether one is among them.
+type Connections = u128;
 
 /// A block that came.
 #[derive(Clone, Debug)]
@@ -36,14 +40,14 @@ pub struct Arrival {
     missing_bytes: Option<u32>,
     /// The whole block was asked for after the compact one.
     fell_back: bool,
-    /// Connections on which it came or was sent, sorted: of many blocks it is asked whether one is among them.
-    on: Vec<PacketIndex>,
+    /// Connections on which it came or was sent.
+    on: Connections,
     relayed: Option<Timestamp>,
     confidence: u16,
 }
 
 impl Arrival {
-    fn new(s: &Sighting) -> Self {
+    fn new(s: &Sighting, on: Connections) -> Self {
         let size = |kind| (s.kind == kind).then_some(s.size);
         Self {
             time: s.time,
@@ -52,7 +56,7 @@ impl Arrival {
             asked: None,
             missing_bytes: None,
             fell_back: false,
-            on: vec![s.connection],
+            on,
             relayed: None,
             confidence: s.confidence,
         }
@@ -80,16 +84,6 @@ impl Arrival {
         }
     }
 
-    fn is_on(&self, connection: PacketIndex) -> bool {
-        self.on.binary_search(&connection).is_ok()
-    }
-
-    fn put_on(&mut self, connection: PacketIndex) {
-        if let Err(place) = self.on.binary_search(&connection) {
-            self.on.insert(place, connection);
-        }
-    }
-
     fn is_near(&self, time: Timestamp, within: i64) -> bool {
         time.since(self.time).abs() <= within
     }
@@ -99,6 +93,8 @@ impl Arrival {
 #[derive(Clone, Debug, Default)]
 pub struct Arrivals {
     recent: VecDeque<Arrival>,
+    /// The connections that have a number.
+    numbers: Vec<PacketIndex>,
 }
 
 impl Arrivals {
@@ -130,39 +126,63 @@ impl Arrivals {
         if self.recent.len() > RECENT { self.oldest() } else { None }
     }
 
+    /// The connection as a set; empty when too many others have blocks that may still be relayed.
+    fn number(&mut self, connection: PacketIndex) -> Connections {
+        if let Some(n) = self.numbers.iter().position(|c| *c == connection) {
+            return 1 << n;
+        }
+        if self.numbers.len() < CONNECTIONS as usize {
+            self.numbers.push(connection);
+            return 1 << (self.numbers.len() - 1);
+        }
+        // Those whose blocks are all gone need none.
+        let needed = self.recent.iter().fold(0, |all, a| all | a.on);
+        let free = needed.trailing_ones();
+        if free == CONNECTIONS {
+            return 0;
+        }
+        self.numbers[free as usize] = connection;
+        1 << free
+    }
+
     /// The newest compact block of a connection, which the node may ask about.
     fn offered(&mut self, s: &Sighting) -> Option<&mut Arrival> {
         let offered = |a: &&mut Arrival| a.compact.is_some() && a.whole.is_none() && a.is_near(s.time, ASKED);
-        self.recent.iter_mut().rev().filter(offered).find(|a| a.is_on(s.connection))
+        let me = self.number(s.connection);
+        self.recent.iter_mut().rev().filter(offered).find(|a| a.on & me != 0)
     }
 
     fn arrive(&mut self, s: &Sighting) {
-        let fallback =
-            |a: &&mut Arrival| s.kind == Kind::Block && a.fell_back && a.whole.is_none() && a.is_on(s.connection);
-        if let Some(a) = self.recent.iter_mut().rev().find(fallback) {
+        let me = self.number(s.connection);
+        let fallback = |a: &&mut Arrival| a.fell_back && a.whole.is_none() && a.on & me != 0;
+        if s.kind == Kind::Block
+            && let Some(a) = self.recent.iter_mut().rev().find(fallback)
+        {
             (a.whole, a.time) = (Some(s.size), s.time);
             return;
         }
         let size = |a: &Arrival| if s.kind == Kind::Block { a.whole } else { a.compact };
-        let same = |a: &&mut Arrival| size(a) == Some(s.size) && a.is_near(s.time, SAME) && !a.is_on(s.connection);
+        let same = |a: &&mut Arrival| size(a) == Some(s.size) && a.on & me == 0 && a.is_near(s.time, SAME);
         // From one peer a second one is another block.
         match self.recent.iter_mut().find(same) {
-            Some(a) if a.on.len() < CONNECTIONS => a.put_on(s.connection),
-            _ => self.recent.push_back(Arrival::new(s)),
+            Some(a) if me != 0 => a.on |= me,
+            _ => self.recent.push_back(Arrival::new(s, me)),
         }
     }
 
     /// The node sends a compact block: the oldest of that size that it has not sent there, or one that came whole.
     fn relay(&mut self, s: &Sighting) {
+        let me = self.number(s.connection);
         let fits = |a: &&mut Arrival| {
-            a.compact.is_none_or(|size| size == s.size)
+            a.on & me == 0
+                && a.compact.is_none_or(|size| size == s.size)
                 && (0..if a.compact.is_some() { SAME } else { WHOLE }).contains(&s.time.since(a.time))
-                && a.on.len() < CONNECTIONS
-                && !a.is_on(s.connection)
         };
-        if let Some(a) = self.recent.iter_mut().find(fits) {
+        if me != 0
+            && let Some(a) = self.recent.iter_mut().find(fits)
+        {
             a.relayed.get_or_insert(s.time);
-            a.put_on(s.connection);
+            a.on |= me;
         }
     }
 
