@@ -8,7 +8,7 @@ crate::vocabulary! {
         RebuildMismatch = "rebuild_mismatch": "A compact block whose transactions, found by short id, do not hash to its merkle root: its size stays unknown.",
         EvictedPending = "evicted_pending_tx": "A transaction that the node had not shown was forgotten: too many of them.",
         EvictedTransaction = "evicted_tx": "The oldest transaction of the shadow mempool was forgotten: it was full.",
-        WaitingFull = "waiting_full": "A transaction does not wait for a missing parent: too many do.",
+        WaitingFull = "waiting_full": "A transaction waits for its missing parents no more: too many do, and it has waited longest.",
         EvictedBlock = "evicted_block": "A block was forgotten before its status was known: too many of them.",
         EvictedCompact = "evicted_compact_block": "A compact block was given up before it was complete: too many of them.",
         ForgottenTransaction = "forgotten_tx": "A transaction was forgotten for newer ones: seen again, it counts as new.",

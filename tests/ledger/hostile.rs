@@ -8,6 +8,7 @@ use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::GetHeadersMessage;
 use bitcoin::{Block, CompactTarget, OutPoint, Txid};
 use btcdmon::series::Value;
+use std::ops::Range;
 
 fn counted(run: &super::Run, trouble: &str) -> Value {
     rows(run, "sensor").last().unwrap()[trouble].clone()
@@ -101,34 +102,61 @@ fn impossible_amounts_and_inputs_have_no_fee() {
     assert!(rows(&run, "tx_fees").is_empty());
 }
 
-#[test]
-fn what_waited_in_vain_makes_room_for_others_to_wait() {
-    let (mut wire, peers, chain) = start();
-    // Parents that nobody ever sends, more than are waited for.
-    for n in 0..210_u32 {
-        let nobody = Txid::from_byte_array(std::array::from_fn(|i| n.to_le_bytes()[i % 4] ^ i as u8));
-        let inputs: Vec<_> = (0..1000).map(|vout| OutPoint { txid: other(nobody, vout), vout }).collect();
-        wire.tx(peers[0], &spend(&inputs, &[1000]));
+/// Transactions that spend what nobody ever sends: so many outputs each.
+fn in_vain(wire: &mut Wire, peer: usize, transactions: Range<u32>, outputs: u32) {
+    for n in transactions {
+        let txid = |vout: u32| {
+            let number = u64::from(n) << 32 | u64::from(vout);
+            Txid::from_byte_array(std::array::from_fn(|i| number.to_le_bytes()[i % 8] ^ i as u8))
+        };
+        let inputs: Vec<_> = (0..outputs).map(|vout| OutPoint { txid: txid(vout), vout }).collect();
+        wire.tx(peer, &spend(&inputs, &[1000]));
     }
     wire.wait(1500);
-    wire.say(peers[0], ToNode, NetworkMessage::Ping(1));
-    assert_ne!(counted(&replay(&wire), "waiting_full"), Value::Integer(0));
+    wire.say(peer, ToNode, NetworkMessage::Ping(1));
+}
+
+#[test]
+fn who_waits_in_vain_makes_room_for_others_to_wait() {
+    let (mut wire, peers, chain) = start();
+    // More than are waited for.
+    in_vain(&mut wire, peers[0], 0..2100, 100);
+    let parent = first_spend(&chain[1], 1000);
+    wire.tx(peers[0], &spend(&[out(&parent, 0)], &[2_499_990_000]));
+    in_vain(&mut wire, peers[0], 2100..2200, 100);
+    wire.tx(peers[0], &parent);
+    wire.wait(1500);
+    let run = replay(&wire);
+    assert_eq!(node(&run).mempool.num_tx, 2);
+    // Those that waited longest wait no more.
+    assert_eq!(counted(&run, "waiting_full"), Value::Integer(201));
+}
+
+#[test]
+fn what_is_forgotten_waits_no_more() {
+    let (mut wire, peers, _) = start();
+    in_vain(&mut wire, peers[0], 0..1500, 100);
+    // Pending transactions are kept for 20 minutes.
     (0..130).for_each(|n| {
         wire.wait(10_000);
         wire.say(peers[0], ToNode, NetworkMessage::Ping(n));
     });
-    let parent = first_spend(&chain[1], 1000);
-    wire.tx(peers[0], &spend(&[out(&parent, 0)], &[2_499_990_000]));
-    wire.tx(peers[0], &parent);
-    wire.wait(1500);
-    assert_eq!(node(&replay(&wire)).mempool.num_tx, 2);
+    in_vain(&mut wire, peers[0], 1500..3000, 100);
+    assert_eq!(counted(&replay(&wire), "waiting_full"), Value::Integer(0));
 }
 
-/// One more txid for each number.
-fn other(txid: Txid, n: u32) -> Txid {
-    let mut bytes = txid.to_byte_array();
-    bytes[..4].iter_mut().zip(n.to_le_bytes()).for_each(|(b, n)| *b ^= n);
-    Txid::from_byte_array(bytes)
+#[test]
+fn of_many_missing_parents_all_are_waited_for_in_the_end() {
+    let (mut wire, peers, chain) = start();
+    let all: Vec<u64> = vec![10_000; 150];
+    let parent = spend(&[out(&chain[1].txdata[0], 0)], &all);
+    let middle: Vec<_> = (0..150).map(|i| spend(&[out(&parent, i)], &[9000])).collect();
+    let inputs: Vec<_> = middle.iter().map(|tx| out(tx, 0)).collect();
+    wire.tx(peers[0], &spend(&inputs, &[1_000_000]));
+    wire.tx(peers[0], &parent);
+    middle.iter().for_each(|tx| wire.tx(peers[0], tx));
+    wire.wait(1500);
+    assert_eq!(node(&replay(&wire)).mempool.num_tx, 152);
 }
 
 #[test]

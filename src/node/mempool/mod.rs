@@ -41,8 +41,10 @@ pub const MAX_ENTRIES: usize = 300_000;
 pub const MAX_BYTES: usize = 192 << 20;
 /// Most pending ones.
 pub const MAX_PENDING: usize = 30_000;
-/// Most links from a missing parent to those that wait for it.
+/// Most links from a missing parent to those that wait for it; beyond, those that have waited longest wait no more.
 pub const MAX_LINKS: usize = 200_000;
+/// Missing parents that a transaction waits for at once: when one comes, the others are looked for again.
+const MAX_LINKS_EACH: usize = 100;
 /// Announcements of transactions that have not come yet, remembered at most.
 const MAX_HEARD: usize = 131_072;
 /// Most transactions entered or taken up in one go, when a parent appears.
@@ -74,6 +76,8 @@ pub struct Mempool {
     totals: Totals,
     /// Who waits for a transaction that is not there, by its txid.
     waiting: BTreeSet<(Hash256, Handle)>,
+    /// Those that wait, the longest first.
+    waiters: VecDeque<Handle>,
     /// Who announced a transaction that has not come yet.
     heard: Recent<PeerSet>,
     unshown: VecDeque<(Timestamp, Handle)>,
@@ -98,6 +102,7 @@ impl Mempool {
             entries: Entries::default(),
             totals: Totals::default(),
             waiting: BTreeSet::new(),
+            waiters: VecDeque::new(),
             heard: Recent::new(MAX_HEARD),
             unshown: VecDeque::new(),
             pending: VecDeque::new(),

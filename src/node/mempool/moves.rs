@@ -2,14 +2,14 @@
 
 use super::entry::{Entry, Handle, Standing};
 use super::judge::Verdict;
-use super::{MAX_BYTES, MAX_CHAIN, MAX_ENTRIES, MAX_LINKS, MAX_PENDING, Mempool, all_of};
+use super::{MAX_BYTES, MAX_CHAIN, MAX_ENTRIES, MAX_LINKS, MAX_LINKS_EACH, MAX_PENDING, Mempool, all_of};
 use crate::message::digest::TxDigest;
 use crate::message::hash::Hash256;
 use crate::node::coins::{Coins, fee};
 use crate::node::peer_set::PeerSet;
 use crate::node::trouble::Trouble;
 use crate::time::Timestamp;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Queues may hold so many names of entries that are gone before they are cleaned.
@@ -68,21 +68,17 @@ impl Mempool {
     /// The entry at `at` is looked at again when one of `parents` shows up.
     pub(super) fn wait(&mut self, at: u32, parents: &[Hash256]) {
         let Some(handle) = self.entries.handle(at) else { return };
-        let Some(e) = self.entries.get_mut(at) else { return };
-        for parent in parents {
-            if self.waiting.len() >= MAX_LINKS {
-                self.troubles.count(Trouble::WaitingFull);
-                return;
-            }
+        if let Some(e) = self.entries.get_mut(at).filter(|e| !e.waits && !parents.is_empty()) {
             e.waits = true;
-            self.waiting.insert((*parent, handle));
+            self.waiters.push_back(handle);
         }
-    }
-
-    /// What is forgotten waits for nothing: it may be forgotten because its parents never came.
-    fn wait_no_more(&mut self, e: &Entry, handle: Handle) {
-        if e.waits {
-            e.tx.inputs.iter().for_each(|i| _ = self.waiting.remove(&(i.prevout.txid, handle)));
+        self.waiting.extend(parents.iter().take(MAX_LINKS_EACH).map(|parent| (*parent, handle)));
+        while self.waiting.len() > MAX_LINKS {
+            let Some(longest) = self.waiters.pop_front() else { break };
+            let Some(e) = self.entries.live(longest).and_then(|at| self.entries.get_mut(at)) else { continue };
+            if std::mem::take(&mut e.waits) && unlink(&mut self.waiting, e, longest) {
+                self.troubles.count(Trouble::WaitingFull);
+            }
         }
     }
 
@@ -158,7 +154,10 @@ impl Mempool {
         self.no_orphan(at);
         let handle = self.entries.handle(at)?;
         let e = self.entries.remove(at)?;
-        self.wait_no_more(&e, handle);
+        // It may be forgotten because its parents never came.
+        if e.waits {
+            unlink(&mut self.waiting, &e, handle);
+        }
         match e.standing {
             Standing::In => self.subtract(e.tx.tx.size, e.tx.tx.vsize()),
             Standing::Pending => self.num_pending -= 1,
@@ -204,7 +203,10 @@ impl Mempool {
 
     /// Cleans the queues of names of entries that are gone, when there are many.
     pub(super) fn forget_stale(&mut self) {
-        let Self { entries, unshown, pending, entered, .. } = self;
+        let Self { entries, unshown, pending, entered, waiters, .. } = self;
+        if waiters.len() > 2 * entries.len() + STALE {
+            waiters.retain(|h| entries.live(*h).and_then(|at| entries.get(at)).is_some_and(|e| e.waits));
+        }
         for queue in [unshown, pending, entered] {
             let queue: &mut VecDeque<(Timestamp, Handle)> = queue;
             if queue.len() > 2 * entries.len() + STALE {
@@ -214,4 +216,11 @@ impl Mempool {
             }
         }
     }
+}
+
+/// Takes the links of `e`, named `handle`, away; false: it had none.
+fn unlink(waiting: &mut BTreeSet<(Hash256, Handle)>, e: &Entry, handle: Handle) -> bool {
+    let before = waiting.len();
+    e.tx.inputs.iter().for_each(|i| _ = waiting.remove(&(i.prevout.txid, handle)));
+    waiting.len() < before
 }
