@@ -1,7 +1,7 @@
 //! The figures behind `/metrics`, and the page itself.
 //!
 //! Prometheus' text format 0.0.4, or OpenMetrics 1.0 or Protocol Buffers when the scraper asks for them. Labels are
-//! bounded: beyond `SETS` sets of them a metric counts under `other`.
+//! bounded: beyond `SETS` sets of them of one node a metric counts under `other`.
 
 use super::catalogue::{EVENTS, EventMetric, How, PEER_HEIGHT, What, column_metric, factor, how, names};
 use super::native::Native;
@@ -12,8 +12,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// Sets of labels of one metric at most.
+/// Sets of labels of one metric at most, of each node; there are some 200 of direction and message type.
 const SETS: usize = 300;
+/// … of all nodes.
+const ALL_SETS: usize = 64 * SETS;
 /// Events remembered, so that one that is written again is counted once.
 const REMEMBERED: usize = 4096;
 /// Start heights that the median is of.
@@ -170,11 +172,11 @@ impl Page {
     fn slot(&mut self, name: String, mut labels: Labels, new: impl FnOnce() -> Sample) -> &mut Sample {
         let sets = self.samples.entry(name).or_default();
         if sets.len() >= SETS && !sets.contains_key(&labels) {
-            labels.iter_mut().skip(1).for_each(|(_, v)| "other".clone_into(v));
-            if sets.len() > 2 * SETS {
-                for (_, v) in &mut labels {
-                    "other".clone_into(v);
-                }
+            // The node is the first label.
+            let of_node = sets.keys().filter(|set| set.first() == labels.first()).count();
+            let kept = if sets.len() >= ALL_SETS { 0 } else { 1 };
+            if of_node >= SETS || kept == 0 {
+                labels.iter_mut().skip(kept).for_each(|(_, v)| "other".clone_into(v));
             }
         }
         sets.entry(labels).or_insert_with(new)

@@ -139,6 +139,28 @@ fn peers_cannot_make_labels_without_end_nor_break_the_page() {
 }
 
 #[test]
+fn labels_of_one_node_take_no_room_from_the_others() {
+    let mut page = Page::new("s");
+    let agents = SETS / 2;
+    for i in 0..20 * agents {
+        let mut p = point(
+            id::PEERS,
+            i as i64,
+            &[
+                ("direction", text("inbound")),
+                ("user_agent", text(&format!("/agent{}:1.2/", i % agents))),
+                ("version", Value::Integer(1)),
+            ],
+        );
+        p.node = format!("n{}", i / agents).into();
+        page.point(&p);
+    }
+    let last = page.get("btcdmon_peer_versions_total", &[("node", "n19"), ("user_agent", "agent7:1")]);
+    assert_eq!(last, Some(1.0));
+    assert_eq!(page.get("btcdmon_peer_versions_total", &[("user_agent", "other")]), None);
+}
+
+#[test]
 fn agents_by_name_and_major_version() {
     for (given, shown) in [
         ("/Satoshi:27.1.0/", "Satoshi:27"),
