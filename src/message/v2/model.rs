@@ -254,7 +254,7 @@ impl Model {
 
     /// The bounds of a `kind` whose size alone has the log probability `size`.
     #[inline]
-    fn bounds(&self, kind: Kind, size: f32) -> Bounds {
+    pub fn bounds(&self, kind: Kind, size: f32) -> Bounds {
         let least = if kind == Kind::NotFound { REST_DENIED } else { LEAST };
         let most = match kind {
             Kind::GetDataTx => self.fits.iter().map(|of| of[Fit::Exact as usize]).fold(size, f32::max),

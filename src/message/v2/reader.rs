@@ -35,6 +35,8 @@ const PATIENCE: u32 = 256;
 const TICK: i64 = 100_000;
 /// After so many (2.5 days) they are counted anew.
 const LONG: Tick = 1 << 31;
+/// Full segments of a side are counted up to so many; then both counts are halved.
+const PUSHES: u16 = 1 << 12;
 /// Segments shorter than this are no full ones.
 const SMALLEST_FULL: u32 = 512;
 /// Payloads of a full segment with the usual MTUs and options (RFC 879, RFC 6691; 1500, 1492, 1280, 576 bytes).
@@ -193,7 +195,11 @@ impl Reader {
         let full = self.fills_segment(s.side, s.len);
         let pushes = &mut self.pushes[s.side as usize];
         if full {
-            pushes[usize::from(s.pushed)] = pushes[usize::from(s.pushed)].saturating_add(1);
+            pushes[usize::from(s.pushed)] += 1;
+            // Long before both are as many as there is room for, and nothing is told by them any more.
+            if pushes.contains(&PUSHES) {
+                pushes.iter_mut().for_each(|n| *n /= 2);
+            }
         }
         let telling = pushes[0] > pushes[1];
         match (s.pushed, full) {
@@ -357,4 +363,21 @@ fn estimate(node: &Node, share: f32) -> Option<Estimate> {
     let confidence = (share * plausible * 0.999 * 1000.0) as u16;
     let Node { side, kind, offset, len, entries, time, index, .. } = *node;
     Some(Estimate { side, kind, offset, len, entries, time, index, confidence })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_psh_tells_is_never_forgotten() {
+        let mut reader = Reader::new(true);
+        let Segment { end, time, index, side, .. } = reader.segments[0];
+        let mut ends = |pushed| reader.ends(&Segment { end, time, index, side, len: 1448, pushed, lost: false });
+        for _ in 0..100_000 {
+            ends(false);
+            ends(false);
+            assert_eq!(ends(true), (Some(-9.0), Some(0.0)));
+        }
+    }
 }
