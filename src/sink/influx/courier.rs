@@ -11,7 +11,7 @@
 use super::answer::Verdict;
 use super::body::{Body, TEXT};
 use super::error::InfluxError;
-use super::spool::Spool;
+use super::spool::{Spool, SpoolError};
 use super::target::Target;
 use crate::health::Tally;
 use crate::series::delivery::Loss;
@@ -162,6 +162,8 @@ struct Trouble {
     after: Option<Duration>,
 }
 
+    /// Until when points wait, in words.
+    until: &'static str,
 /// The courier.
 pub struct Courier {
     target: Target,
@@ -225,7 +227,8 @@ impl Courier {
         let mut lost = 0;
         let found = locked(&self.shared.spool).oldest(&mut lost);
         self.shared.lose(Loss::SpoolFull, lost);
-        let Some((entry, body)) = found else {
+        let unread = |e: SpoolError| Trouble { why: e.to_string(), until: "it can be read", after: None };
+        let Some((entry, body)) = found.map_err(unread)? else {
             if self.shared.is_down() {
                 self.target.prepare().await.map_err(|v| trouble(v, ""))?;
                 self.succeed();
@@ -346,7 +349,7 @@ impl Courier {
         self.shared.set_down();
         if self.told.as_ref() != Some(&trouble.why) {
             let spool = locked(&self.shared.spool).folder().display().to_string();
-            self.shared.say(&format!("{}; points wait in {spool} until it takes them", trouble.why));
+            self.shared.say(&format!("{}; points wait in {spool} until {}", trouble.why, trouble.until));
             self.told = Some(trouble.why);
         }
         trouble.after.map_or(pause, |after| pause.max(after.min(LONGEST)))
@@ -380,7 +383,7 @@ fn trouble(verdict: Verdict, before: &str) -> Trouble {
         Verdict::Missing(why) => (format!("{why}; create the database or bucket, or check its name"), None),
         Verdict::Stored { .. } | Verdict::TooLarge => (before.to_owned(), None),
     };
-    Trouble { why, after: after.map(Duration::from_secs) }
+    Trouble { why, until: "it takes them", after: after.map(Duration::from_secs) }
 }
 
 #[cfg(test)]

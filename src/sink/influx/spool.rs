@@ -125,16 +125,23 @@ impl Spool {
         self.bytes + body.data.len() as u64 <= self.limit && self.entries.len() < MOST
     }
 
-    /// The oldest body; files that have gone or cannot be read are passed over and their points counted in `lost`.
-    pub fn oldest(&mut self, lost: &mut u64) -> Option<(Entry, Body)> {
-        loop {
-            let entry = *self.entries.front()?;
-            if let Ok(data) = fs::read(self.path(&entry)) {
-                return Some((entry, Body { data, points: entry.points, number: entry.number }));
+    /// The oldest body; files that have gone are passed over and their points counted in `lost`.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read, for which too many open files are enough: it stays, and may be read later.
+    pub fn oldest(&mut self, lost: &mut u64) -> Result<Option<(Entry, Body)>, SpoolError> {
+        while let Some(&entry) = self.entries.front() {
+            let path = self.path(&entry);
+            match fs::read(&path) {
+                Ok(data) => return Ok(Some((entry, Body { data, points: entry.points, number: entry.number }))),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    *lost += entry.points;
+                    self.remove_oldest();
+                }
+                Err(source) => return Err(SpoolError::Io { path, doing: "read from the spool", source }),
             }
-            *lost += entry.points;
-            self.remove_oldest();
         }
+        Ok(None)
     }
 
     /// Whether nothing that waits was made before `body`.
@@ -194,7 +201,7 @@ mod tests {
     fn drain(spool: &mut Spool) -> Vec<u64> {
         let mut lost = 0;
         let mut all = Vec::new();
-        while let Some((entry, body)) = spool.oldest(&mut lost) {
+        while let Some((entry, body)) = spool.oldest(&mut lost).unwrap() {
             all.push(body.points);
             spool.done(entry);
         }
@@ -254,7 +261,25 @@ mod tests {
         spool.push(&body(6, 10)).unwrap();
         fs::remove_file(dir.path().join("0000000000000005-5.lp.gz")).unwrap();
         let mut lost = 0;
-        assert_eq!(spool.oldest(&mut lost).unwrap().1.points, 6);
+        assert_eq!(spool.oldest(&mut lost).unwrap().unwrap().1.points, 6);
         assert_eq!((lost, spool.bytes()), (5, 10));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_now_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(dir.path(), 1000).unwrap();
+        (5..=6).for_each(|n| assert_eq!(spool.push(&body(n, 10)).unwrap(), 0));
+        let (path, aside) = (dir.path().join("0000000000000005-5.lp.gz"), dir.path().join("aside"));
+        // Reading a folder fails, also for root.
+        fs::rename(&path, &aside).unwrap();
+        fs::create_dir(&path).unwrap();
+        let mut lost = 0;
+        let error = spool.oldest(&mut lost).unwrap_err().to_string();
+        assert!(error.contains("5-5.lp.gz: read from the spool: "), "{error}");
+        assert_eq!((lost, spool.bytes(), spool.points()), (0, 20, 11));
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&aside, &path).unwrap();
+        assert_eq!(drain(&mut spool), [5, 6]);
     }
 }

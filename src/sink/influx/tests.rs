@@ -182,6 +182,39 @@ fn a_spool_that_cannot_be_written_is_told_once_and_the_sink_recovers() {
     assert!(status.lost.total() >= lost && status.delivered > 0, "{status:?}");
 }
 
+/// A spool that cannot be read for a moment keeps what it has; it is told once.
+#[test]
+fn a_spool_that_cannot_be_read_now_is_read_later() {
+    let spool = tempfile::tempdir().unwrap();
+    let up = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let flag = Arc::clone(&up);
+    let server =
+        Fake::start(move |_| if flag.load(Ordering::SeqCst) { Answer::ok() } else { Answer::status(503, "no") });
+    let (live, said) = listening(true);
+    let mut sink = Box::new(Influx::open(&config(&server.url, spool.path()), &live).unwrap());
+    for n in 0..5 {
+        sink.write(&outputs(n * 10..n * 10 + 10)).unwrap();
+        sink.commit().unwrap();
+        until("it waits", || std::fs::read_dir(sink.shared.folder()).unwrap().count() == n as usize + 2);
+    }
+    let path = sink.shared.folder().join("0000000000000000-10.lp.gz");
+    let aside = spool.path().join("aside");
+    std::fs::rename(&path, &aside).unwrap();
+    // Reading a folder fails, also for root.
+    std::fs::create_dir(&path).unwrap();
+    up.store(true, Ordering::SeqCst);
+    let count = |word: &str| said.lock().unwrap().iter().filter(|t| t.contains(word)).count();
+    until("it is told", || count("read from the spool") > 0);
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!((sink.status().lost.total(), server.keys().len()), (0, 0));
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(&aside, &path).unwrap();
+    until("all are there", || server.keys().len() == 50);
+    assert_eq!((count("read from the spool"), count("until it can be read")), (1, 1), "{said:?}");
+    let status = sink.close().unwrap();
+    assert_eq!((status.delivered, status.lost.total(), status.spool_bytes), (50, 0, 0));
+}
+
 #[test]
 fn partial_writes_are_counted_and_told_once_a_kind() {
     let conflict = r#"{"error":"partial write: field type conflict: input field \"v\" on measurement \"m\" is type float, already exists as type integer dropped=7"}"#;
