@@ -33,8 +33,11 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const TRIES: u32 = 5;
 /// Smallest text of a body after a server has said that bodies are too large, bytes.
 const SMALLEST: usize = 16 << 10;
-/// Refusals of different kinds that are told.
+/// Refusals of different kinds that are told in [`FORGET`].
 const KINDS: usize = 32;
+/// What was told of refusals is forgotten after this time: a kind has words in it that peers choose, and those that
+/// matter may come after many that do not.
+const FORGET: Duration = Duration::from_hours(24);
 
 /// What the courier and the sink before it share.
 pub struct Shared {
@@ -159,11 +162,11 @@ impl Shared {
 /// Why a body was not taken.
 struct Trouble {
     why: String,
+    /// Until when points wait, in words.
+    until: &'static str,
     after: Option<Duration>,
 }
 
-    /// Until when points wait, in words.
-    until: &'static str,
 /// The courier.
 pub struct Courier {
     target: Target,
@@ -172,8 +175,9 @@ pub struct Courier {
     failures: u32,
     /// Why the server was down when it was told last.
     told: Option<String>,
-    /// Refusals that were told, by their beginning.
+    /// Refusals that were told, by their beginning; and how long they are known.
     refusals: HashSet<String>,
+    forget: Duration,
     /// It was told that bodies are too large.
     told_size: bool,
     random: ahash::RandomState,
@@ -183,7 +187,7 @@ impl Courier {
     /// A courier to `target`; `told` is why it cannot be reached yet, if the operator knows.
     pub fn new(target: Target, shared: std::sync::Arc<Shared>, told: Option<String>) -> Self {
         let random = ahash::RandomState::new();
-        Self { target, shared, failures: 0, told, refusals: HashSet::new(), told_size: false, random }
+        Self { target, shared, failures: 0, told, refusals: HashSet::new(), forget: FORGET, told_size: false, random }
     }
 
     /// Sends `bodies` until there are no more, then what waits in the spool.
@@ -192,6 +196,7 @@ impl Courier {
     /// [`InfluxError::Undelivered`] in a replay.
     pub async fn run(mut self, mut bodies: mpsc::Receiver<Body>) -> Result<(), InfluxError> {
         let mut pause = Box::pin(sleep(Duration::ZERO));
+        let mut forget = Box::pin(sleep(self.forget));
         loop {
             // A server that is down is looked at even when nothing waits, because the spool was empty at the start, or
             // could not be written.
@@ -216,6 +221,10 @@ impl Courier {
                         Err(trouble) => self.fail(trouble),
                     };
                     pause = Box::pin(sleep(next));
+                }
+                () = &mut forget => {
+                    self.refusals.clear();
+                    forget = Box::pin(sleep(self.forget));
                 }
             }
         }
@@ -389,6 +398,40 @@ fn trouble(verdict: Verdict, before: &str) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::fake::{Answer, Fake};
+    use std::sync::Arc;
+
+    /// More kinds than are told at once, and much later another.
+    #[test]
+    fn refusals_are_told_again_after_a_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = |n: usize| ["a", "b"].map(|l| l.repeat(n + 1)).join(" ");
+        let server = Fake::start(|_| Answer::status(400, r#"{"error":"partial write: no dropped=1"}"#));
+        let config = serde_json::from_value(serde_json::json!({ "url": server.url, "spool": dir.path() })).unwrap();
+        let (notices, said) = Notices::collected();
+        let spool = Spool::open(dir.path(), 1 << 20).unwrap();
+        let shared = Arc::new(Shared::new("s".into(), spool, true, notices));
+        let mut courier = Courier::new(Target::new(&config).unwrap(), shared, None);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let told = |word: &str| said.lock().unwrap().iter().filter(|t| t.contains(word)).count();
+        for n in 0..KINDS {
+            courier.refused(&letters(n), 1);
+        }
+        courier.refused("one more", 1);
+        assert_eq!((told("refused for good"), told("one more")), (KINDS, 0));
+        courier.forget = Duration::from_millis(200);
+        runtime.block_on(async {
+            let (bodies, received) = mpsc::channel(1);
+            let sending = async {
+                sleep(Duration::from_secs(1)).await;
+                bodies.send(Body::new("m v=1i 1\n", 1, 0)).await.unwrap();
+                drop(bodies);
+            };
+            let (sent, ()) = tokio::join!(courier.run(received), sending);
+            sent.unwrap();
+        });
+        assert_eq!(told("refused for good"), KINDS + 1);
+    }
 
     #[test]
     fn pauses_grow_to_the_longest_and_differ_between_sensors() {
