@@ -166,6 +166,38 @@ fn signs_of_life() {
     }
 }
 
+/// The clock is ahead by a day for three minutes, and set back.
+#[test]
+fn a_clock_that_was_ahead_stops_no_rule_and_no_sign_of_life() {
+    let server = Fake::willing();
+    let (hook, beat) = (format!("{}/hook", server.url), format!("{}/beat", server.url));
+    let mut sink = Box::new(Alerts::open(&hook, Some(&beat), &context(true)).unwrap());
+    let count = |path: &str| server.requests().iter().filter(|r| r.path == path).count();
+    for minute in 0..30 {
+        let seconds = 1_700_000_000 + minute * 60 + if (5..8).contains(&minute) { 86_400 } else { 0 };
+        let set = [("outbound", V::Integer(i64::from(!(6..20).contains(&minute)))), ("inbound", V::Integer(1))];
+        let frames = point(id::SENSOR, seconds, &[("frames", V::Integer(minute * 1000))]);
+        sink.write(&[point(id::PEERS, seconds, &set), frames]).unwrap();
+        sink.commit().unwrap();
+        let due = minute as usize + 1;
+        for _ in 0..500 {
+            if count("/beat") >= due {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(count("/beat"), due, "minute {minute}");
+    }
+    sink.close().unwrap();
+    let requests = server.requests();
+    let told: Vec<Value> =
+        requests.iter().filter(|r| r.path == "/hook").map(|r| serde_json::from_str(&r.body).unwrap()).collect();
+    let [firing, resolved] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((&firing["status"], &resolved["status"]), (&json!("firing"), &json!("resolved")));
+    let alert = &resolved["alerts"][0];
+    assert!(alert["startsAt"].as_str() < alert["endsAt"].as_str(), "{alert}");
+}
+
 #[test]
 fn a_wrong_url_is_told() {
     let error = Alerts::open("ftp://h", None, &context(true)).err().unwrap().to_string();

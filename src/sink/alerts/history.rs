@@ -71,6 +71,9 @@ pub struct History {
 impl History {
     /// An interval has ended at `now`.
     pub fn interval<'a>(&mut self, page: &Page, nodes: impl Iterator<Item = &'a str>, now: Timestamp) {
+        if now < self.now {
+            self.forget_future(now);
+        }
         self.now = now;
         for node in nodes.chain([""]) {
             for (short, metric, labels) in FIGURES {
@@ -92,6 +95,14 @@ impl History {
                     self.bounds = buckets.into_iter().map(|(bound, _)| bound).collect();
                 }
             }
+        }
+    }
+
+    /// The clock was set back: minutes that have not come yet are no past.
+    fn forget_future(&mut self, now: Timestamp) {
+        let minute = now.floor(MINUTE);
+        for past in self.past.values_mut() {
+            while past.pop_back_if(|m| Timestamp::from_nanos(m.time).floor(MINUTE) > minute).is_some() {}
         }
     }
 

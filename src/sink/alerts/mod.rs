@@ -176,12 +176,14 @@ impl Alerts {
                 let key = (i, node.to_owned());
                 let Some(value) = value else {
                     if let Some(Active { fired: Some(fired), value, .. }) = self.active.remove(&key) {
-                        changed.push(self.alert(i, node, value, fired, Some(now)));
+                        changed.push(self.alert(i, node, value, fired.min(now), Some(now)));
                     }
                     continue;
                 };
                 let active = self.active.entry(key).or_insert(Active { since: now, fired: None, value });
                 active.value = value;
+                // Nothing begins after now, though the clock was ahead then.
+                (active.since, active.fired) = (active.since.min(now), active.fired.map(|t| t.min(now)));
                 if active.fired.is_none() && now.since(active.since) >= rule.wait {
                     active.fired = Some(now);
                     changed.push(self.alert(i, node, value, now, None));
@@ -205,7 +207,7 @@ impl Alerts {
     /// Who hears nothing for some minutes knows that the sensor, its machine or its network is down.
     fn beat(&mut self) {
         let Some(beats) = &self.beats else { return };
-        if self.now.since(self.beaten) < BEAT {
+        if self.now.since(self.beaten).saturating_abs() < BEAT {
             return;
         }
         self.beaten = self.now;
@@ -285,7 +287,8 @@ impl Sink for Alerts {
                 self.nodes.insert(p.node.to_string());
             }
             if p.series == id::SENSOR {
-                self.now = self.now.max(p.time);
+                // As it is: a clock that was ahead and is set back must not stop the rules until it has caught up.
+                self.now = p.time;
             }
         }
         Ok(())
