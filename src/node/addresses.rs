@@ -37,14 +37,16 @@ impl Addresses {
     }
 
     fn forget(&mut self, hour: i64) {
-        while self.hours.front().is_some_and(|(h, _)| hour.saturating_sub(*h) >= HOURS * HOUR) {
-            self.hours.pop_front();
-        }
+        while self.hours.pop_front_if(|(h, _)| hour.saturating_sub(*h) >= HOURS * HOUR).is_some() {}
     }
 
     /// Distinct addresses of the last 24 hours, at most an hour less.
     pub fn estimate(&mut self, now: Timestamp) -> u64 {
-        self.forget(now.floor(HOUR).nanos());
+        let hour = now.floor(HOUR).nanos();
+        self.forget(hour);
+        // The clock was ahead: such a sketch would take up all that comes, and not age. Not when one frame is noted, whose
+        // time may be anything; and not that of the next hour, since frames are out of order by some seconds.
+        while self.hours.pop_back_if(|(h, _)| h.saturating_sub(hour) > HOUR).is_some() {}
         self.count()
     }
 
@@ -98,5 +100,18 @@ mod tests {
         assert!((195..=205).contains(&all.estimate(at(23))));
         assert!((97..=103).contains(&all.estimate(at(24))));
         assert_eq!(all.estimate(at(40)), 0);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_keeps_none_from_ageing() {
+        let mut all = Addresses::default();
+        let at = |hours: i64| Timestamp::from_nanos(hours * HOUR);
+        all.note(&hashes(0, 100), at(0));
+        all.note(&hashes(100, 100), at(20));
+        assert!((97..=103).contains(&all.estimate(at(1))));
+        all.note(&hashes(200, 100), at(1));
+        assert!((195..=205).contains(&all.estimate(at(2))));
+        assert!((97..=103).contains(&all.estimate(at(24))));
+        assert_eq!(all.estimate(at(25)), 0);
     }
 }

@@ -35,6 +35,8 @@ pub const UNSHOWN: i64 = 60 * SECOND;
 pub const EXPIRY: i64 = 336 * 3600 * SECOND;
 /// How long a pending one is kept, an orphan too, ns.
 pub const PENDING: i64 = 20 * 60 * SECOND;
+/// A step back of the clock by more than this is noticed, ns; after a smaller one all leaves so much later.
+const BACK: i64 = 3600 * SECOND;
 /// Most transactions, those pending included.
 pub const MAX_ENTRIES: usize = 300_000;
 /// Most memory for them, bytes.
@@ -83,6 +85,8 @@ pub struct Mempool {
     unshown: VecDeque<(Timestamp, Handle)>,
     pending: VecDeque<(Timestamp, Handle)>,
     entered: VecDeque<(Timestamp, Handle)>,
+    /// The last [`Mempool::tick`].
+    ticked: Timestamp,
     num_pending: usize,
     orphans: Vec<Handle>,
     /// Announcements that the node did not have to make, since they were last taken.
@@ -107,6 +111,7 @@ impl Mempool {
             unshown: VecDeque::new(),
             pending: VecDeque::new(),
             entered: VecDeque::new(),
+            ticked: Timestamp::default(),
             num_pending: 0,
             orphans: Vec::new(),
             inv_known: 0,
@@ -344,6 +349,9 @@ impl Mempool {
 
     /// Time passes. `should_know` says whether a peer should have been told of an entry.
     pub fn tick(&mut self, now: Timestamp, should_know: impl Fn(&Entry) -> bool) {
+        if std::mem::replace(&mut self.ticked, now).since(now) > BACK {
+            self.set_back(now);
+        }
         while let Some((_, handle)) = pop_older(&mut self.unshown, now, UNSHOWN) {
             let Some(at) = self.entries.live(handle) else { continue };
             let unshown = |e: &&Entry| e.standing == Standing::In && !e.shown;
@@ -366,6 +374,16 @@ impl Mempool {
         self.forget_adopted();
         self.forget_stale();
     }
+
+    /// The clock was ahead: what has a time that is not yet would hold up all behind it in its queue. It is of now.
+    fn set_back(&mut self, now: Timestamp) {
+        for (since, _) in self.unshown.iter_mut().chain(&mut self.pending).chain(&mut self.entered) {
+            *since = now.min(*since);
+        }
+        for e in self.entries.iter_mut() {
+            e.since = now.min(e.since);
+        }
+    }
 }
 
 /// The links from a missing parent.
@@ -377,3 +395,6 @@ fn all_of(parent: &Hash256) -> RangeInclusive<(Hash256, Handle)> {
 fn pop_older(queue: &mut VecDeque<(Timestamp, Handle)>, now: Timestamp, age: i64) -> Option<(Timestamp, Handle)> {
     queue.pop_front_if(|(since, _)| now.since(*since) >= age)
 }
+
+#[cfg(test)]
+mod tests;
