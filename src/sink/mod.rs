@@ -18,6 +18,7 @@ mod lock;
 mod narrow;
 mod percentile;
 pub mod prometheus;
+mod pruning;
 pub mod query;
 pub mod queue;
 pub mod recording;

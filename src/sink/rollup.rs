@@ -76,8 +76,10 @@ fn oldest(a: Option<i64>, b: Option<i64>) -> Option<i64> {
 #[derive(Debug)]
 pub struct Rollups {
     tables: Vec<Table>,
-    /// Time of the newest point.
-    newest: i64,
+    /// Time of the newest point of the last interval that had one, and of the open one. Not of all of them: a clock that
+    /// was ahead and is set back would leave it in the future.
+    newest: Option<i64>,
+    interval: Option<i64>,
 }
 
 impl Rollups {
@@ -107,14 +109,14 @@ impl Rollups {
             }
             tables.push(table);
         }
-        Ok(Self { tables, newest: i64::MIN })
+        Ok(Self { tables, newest: None, interval: None })
     }
 
     /// A point of a series was written.
     #[inline]
     pub fn touch(&mut self, series: usize, time: Timestamp) {
         let time = time.nanos();
-        self.newest = self.newest.max(time);
+        self.interval = self.interval.max(Some(time));
         if let Some(table) = self.tables.get_mut(series) {
             for dirty in &mut table.dirty {
                 *dirty = oldest(*dirty, Some(time));
@@ -125,13 +127,14 @@ impl Rollups {
         }
     }
 
-    /// Time of the newest point of this run.
-    pub fn newest(&self) -> Timestamp {
-        Timestamp::from_nanos(self.newest)
+    /// Time of the newest point of the last interval that had one.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.newest.map(Timestamp::from_nanos)
     }
 
     /// What was made since the last commit is not in the store: it will be made anew.
     pub fn undo(&mut self) {
+        self.interval = None;
         for table in &mut self.tables {
             for (dirty, before) in table.dirty.iter_mut().zip(table.before) {
                 *dirty = oldest(*dirty, before);
@@ -142,7 +145,16 @@ impl Rollups {
 
     /// Makes the buckets that are over; with `all` also those that are not. Inside the transaction of the points.
     pub fn roll(&mut self, conn: &Connection, all: bool) -> Result<()> {
-        let newest = Timestamp::from_nanos(self.newest);
+        let last = self.newest;
+        if let Some(interval) = self.interval {
+            if last.is_none() {
+                self.resume(conn, interval)?;
+            }
+            self.newest = self.interval.take();
+        }
+        // When the clock was set back, the buckets that were open then are made now: nothing comes to them for long.
+        let ahead = last.filter(|last| Some(*last) > self.newest).map(Timestamp::from_nanos);
+        let newest = self.newest().unwrap_or(Timestamp::from_nanos(i64::MIN));
         for table in &mut self.tables {
             table.before = table.dirty;
             let mut minute = false;
@@ -150,7 +162,8 @@ impl Rollups {
                 let Some(from) = table.dirty[bucket] else { continue };
                 let from = Timestamp::from_nanos(from).floor(*length).nanos();
                 let open = newest.floor(*length).nanos();
-                let to = if all { i64::MAX } else { open };
+                let end = |ahead: Timestamp| ahead.floor(*length).plus(*length).nanos();
+                let to = if all { i64::MAX } else { ahead.map_or(open, end) };
                 if from < to {
                     table.fill(conn, bucket, from, to)?;
                     // Points of the open bucket wait for its end.
@@ -160,6 +173,19 @@ impl Rollups {
             }
             if minute {
                 table.advance(conn, newest)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the bucket that an earlier run left unfinished before `time`, though there are some after it, of a clock
+    /// that was ahead then.
+    fn resume(&mut self, conn: &Connection, time: i64) -> Result<()> {
+        for table in &mut self.tables {
+            for (bucket, (suffix, _)) in BUCKETS.iter().enumerate() {
+                let sql = format!("SELECT max(time) FROM {} WHERE time <= ?1", quote(&table.name(suffix)));
+                let left: Option<i64> = conn.query_row(&sql, [time], |r| r.get(0))?;
+                table.dirty[bucket] = oldest(table.dirty[bucket], left);
             }
         }
         Ok(())

@@ -209,6 +209,57 @@ fn what_is_too_old_leaves() {
     assert_eq!(rows(&path, "SELECT count(*), min(points) FROM tx_1h"), [[6.0, 60.0]], "hours stay");
 }
 
+const YEAR: i64 = 525_600;
+
+/// The clock is a year ahead for an interval or two and set back: roll-ups go on, nothing is lost, old rows leave.
+#[test]
+fn a_clock_that_was_ahead_for_a_while() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let mut store = Store::open(&path, "s", SERIES).unwrap();
+    let hour = Some(3600 * SECOND);
+    store.keep(Retention { raw: hour, minutes: hour.map(|h| 2 * h), hours: None });
+    minutes(&mut store, 0, 50);
+    let points =
+        |table: &str| rows(&path, &format!("SELECT count(*), min(time) / 60e9 FROM {table} WHERE time < 6e15"));
+    let before = points("tx_1m");
+    minutes(&mut store, YEAR, 2);
+    assert_eq!((points("tx")[0][0], points("tx_1m")[0][0]), (3000.0, before[0][0] + 1.0), "nothing is deleted");
+    minutes(&mut store, 50, 2);
+    // Those ahead are whole at once, and the one at hand is the only one that is not made anew.
+    let ahead = "SELECT time / 60e9, points FROM tx_1m WHERE time > 6e15";
+    assert_eq!(rows(&path, ahead), [[YEAR as f64, 60.0], [YEAR as f64 + 1.0, 60.0]]);
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch("UPDATE tx_1m SET points = 77 WHERE time < 50 * 60000000000").unwrap();
+    drop(conn);
+    minutes(&mut store, 52, 10);
+    assert_eq!(rows(&path, "SELECT count(*) FROM tx_1m WHERE points = 77"), [[50.0]]);
+    assert_eq!(rows(&path, "SELECT points FROM tx_1h WHERE time = 0"), [[3600.0]]);
+    minutes(&mut store, 62, 180);
+    assert!((170.0..=171.0).contains(&points("tx")[0][1]), "{:?}", points("tx"));
+    assert!((110.0..=111.0).contains(&points("tx_1m")[0][1]), "{:?}", points("tx_1m"));
+    store.close().unwrap();
+}
+
+/// The program dies after the clock was ahead: the next run finds the minute and the hour at hand all the same.
+#[test]
+fn what_was_left_unfinished_is_found_before_what_is_ahead() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let mut store = Store::open(&path, "s", SERIES).unwrap();
+    minutes(&mut store, 0, 50);
+    minutes(&mut store, YEAR, 2);
+    minutes(&mut store, 50, 9);
+    let copy = dir.path().join("b.db");
+    let conn = Connection::open(&path).unwrap();
+    conn.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    let mut store = Store::open(&copy, "s", SERIES).unwrap();
+    minutes(&mut store, 61, 2);
+    store.close().unwrap();
+    assert_eq!(rows(&copy, "SELECT points FROM tx_1m WHERE time = 58 * 60000000000"), [[60.0]]);
+    assert_eq!(rows(&copy, "SELECT points FROM tx_1h WHERE time = 0"), [[59.0 * 60.0]]);
+}
+
 #[test]
 fn a_roll_up_of_an_older_version_gets_new_columns_and_keeps_its_rows() {
     let dir = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@ use super::contract::{Sink, SinkError, Status, fits};
 use super::error::StoreError;
 use super::escape::escape;
 use super::lock::WriterLock;
+use super::pruning::Pruning;
 use super::rollup::{Retention, Rollups};
 use super::schema::{self, APPLICATION_ID, LAYOUT_VERSION, quote};
 use crate::health::Tally;
@@ -33,9 +34,6 @@ const CACHE_KIB: i64 = 4 << 10;
 /// parsed anew each interval, which took an eighth of the writer's time.
 const STATEMENTS: usize = 6;
 
-/// Old rows are deleted when so much of the capture's time has passed, ns.
-const PRUNE_EVERY: i64 = 3600 * crate::time::SECOND;
-
 /// The store, open for writing.
 #[derive(Debug)]
 pub struct Store {
@@ -54,8 +52,7 @@ pub struct Store {
     loss: Tally<Loss>,
     rollups: Rollups,
     retention: Retention,
-    /// Old rows were deleted at this time of the capture.
-    pruned: Timestamp,
+    pruning: Pruning,
     /// The last thing that was tried failed.
     failed: bool,
 }
@@ -80,6 +77,8 @@ impl Store {
         let lock = WriterLock::take(&path)?;
         let found = identify(&path)?;
         let (conn, rollups) = connect(&path, &found, series)?;
+        let pruning =
+            Pruning::new(newest(&conn, series).map_err(|e| StoreError::from_sqlite(&path, "read the newest time", e))?);
         conn.set_prepared_statement_cache_capacity(series.len() * STATEMENTS + 8);
         Ok(Self {
             conn,
@@ -94,12 +93,12 @@ impl Store {
             loss: Tally::default(),
             rollups,
             retention: Retention::FOREVER,
-            pruned: Timestamp::from_nanos(i64::MIN),
+            pruning,
             failed: false,
         })
     }
 
-    /// Deletes what is older than that from now on, about once an hour of the capture.
+    /// Deletes what is older than that from now on, about once an hour of the capture; see [`pruning`](super::pruning).
     pub fn keep(&mut self, retention: Retention) {
         self.retention = retention;
     }
@@ -174,11 +173,12 @@ impl Store {
 
     /// Deletes what is too old, once an hour of the capture.
     fn retain(&mut self) -> Result<(), StoreError> {
-        let newest = self.rollups.newest();
-        if self.retention == Retention::FOREVER || newest.since(self.pruned) < PRUNE_EVERY {
+        let Some(newest) = self.rollups.newest().filter(|_| self.retention != Retention::FOREVER) else {
+            return Ok(());
+        };
+        if !self.pruning.is_due(newest) {
             return Ok(());
         }
-        self.pruned = newest;
         let retention = self.retention;
         let tables = self.series.iter().flat_map(|s| retention.tables(s.name));
         let old: Vec<_> = tables.filter_map(|(table, kept)| Some((table, newest.plus(-kept?)))).collect();
@@ -378,6 +378,16 @@ fn connect(path: &Path, found: &Found, series: &'static [Series]) -> Result<(Con
 fn wal(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "NORMAL")
+}
+
+/// Time of the newest point that is there.
+fn newest(conn: &Connection, series: &[Series]) -> rusqlite::Result<Option<Timestamp>> {
+    let mut newest = None;
+    for s in series {
+        let sql = format!("SELECT max(time) FROM {}", quote(s.name));
+        newest = newest.max(conn.query_row(&sql, [], |r| r.get::<_, Option<i64>>(0))?);
+    }
+    Ok(newest.map(Timestamp::from_nanos))
 }
 
 fn bind(statement: &mut Statement<'_>, point: &Point, columns: &[crate::series::Column]) -> rusqlite::Result<()> {
