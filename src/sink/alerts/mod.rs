@@ -283,7 +283,7 @@ impl Sink for Alerts {
             }
             self.status.delivered += 1;
             self.page.point(p);
-            if !p.node.is_empty() && self.nodes.len() < 64 && !self.nodes.contains(&*p.node) {
+            if !p.node.is_empty() && !self.nodes.contains(&*p.node) {
                 self.nodes.insert(p.node.to_string());
             }
             if p.series == id::SENSOR {
