@@ -3,7 +3,8 @@
 //! A [`Sink`] takes points; each runs behind a [`queue`] on a thread of its own, and [`config`] says
 //! which there are. [`store`] keeps the series in an embedded SQLite file, one table a series;
 //! [`query`] reads such a file with SQL that knows `now()` and durations like
-//! `1h`; [`table`] and [`rows`] print the answer for people and for programs.
+//! `1h`; [`table`] and [`rows`] print the answer for people and for programs. [`listener`] is what serves: it takes
+//! a number of clients, and ends those that do nothing.
 //! Peers choose some of the text that passes here, so it is escaped at this
 //! border ([`escape`]): nothing a peer sends can move a terminal's cursor.
 
@@ -14,6 +15,7 @@ pub mod error;
 pub mod escape;
 pub mod functions;
 pub mod influx;
+pub mod listener;
 mod lock;
 mod narrow;
 mod percentile;

@@ -10,29 +10,25 @@ use super::shared::Shared;
 use super::status::{Pulse, with_range};
 use super::watcher::{Capture, Watcher};
 use super::{assets, blocks, events, gate, history, messages, openapi, peers, query, status, transactions};
-use crate::sink::prometheus::server::bind;
+use crate::sink::listener::{Capped, IDLE, Limits, bind};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::extract::connect_info::Connected;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, any, get};
-use axum::serve::{IncomingStream, Listener};
+use axum::serve::IncomingStream;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, io};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 /// Where it listens unless it is told otherwise.
 pub const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8399);
-/// Connections at once at most; further ones wait in the system's queue.
-const CONNECTIONS: usize = 256;
+/// What clients may take.
+const LIMITS: Limits = Limits { connections: 256, idle: IDLE };
 /// Largest body of a request, bytes: a statement.
 const BODY: usize = 64 << 10;
 /// How much the threads of the server give way to those of the capture (`nice`).
@@ -132,6 +128,10 @@ impl Server {
     /// # Errors
     /// The system has no thread for it.
     pub fn start(door: Door, config: Config) -> Result<(Self, Watcher), WebError> {
+        Self::limited(door, config, LIMITS)
+    }
+
+    fn limited(door: Door, config: Config, limits: Limits) -> Result<(Self, Watcher), WebError> {
         let Door { listener, address } = door;
         let wrong = |why| WebError { address, why };
         let shared = Shared::new(config);
@@ -148,8 +148,7 @@ impl Server {
                 .build();
             let Ok(runtime) = runtime else { return };
             runtime.block_on(async move {
-                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let listener = Capped { listener, slots: Arc::new(Semaphore::new(CONNECTIONS)) };
+                let Ok(listener) = Capped::new(listener, limits, Arc::clone(&status.idle_ended)) else { return };
                 let server = axum::serve(listener, app.into_make_service_with_connect_info::<Client>()).into_future();
                 // Open streams do not hold up the end.
                 tokio::select! { _ = server => {}, () = show(status) => {}, _ = stopped => {} }
@@ -218,56 +217,57 @@ impl Connected<IncomingStream<'_, Capped>> for Client {
     }
 }
 
-/// A listener that takes a number of connections at once.
-pub struct Capped {
-    listener: tokio::net::TcpListener,
-    slots: Arc<Semaphore>,
-}
-
-impl Listener for Capped {
-    type Io = Held;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Held, SocketAddr) {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
-        let (stream, from) = Listener::accept(&mut self.listener).await;
-        (Held { stream, _slot: slot }, from)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-/// A connection and its place.
-pub struct Held {
-    stream: TcpStream,
-    _slot: Option<OwnedSemaphorePermit>,
-}
-
-impl AsyncRead for Held {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Held {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::rollup::Retention;
+    use crate::web::{Access, Mode};
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+    use std::sync::atomic::Ordering;
+
+    /// Longest wait for what should come, a slow machine included.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn idle_connections_are_ended_and_others_are_served() {
+        let door = Door::open("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = door.address();
+        let config = Config {
+            mode: Mode::Live,
+            speed: None,
+            store: None,
+            retention: Retention::FOREVER,
+            sensor: "s1".to_owned(),
+            interval: 1,
+            max_connections: 1,
+            access: Access::new(address, None, None, &[]).unwrap(),
+        };
+        let limits = Limits { connections: 4, idle: Duration::from_millis(100) };
+        let (server, _watcher) = Server::limited(door, config, limits).unwrap();
+        let connect = || {
+            let stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream
+        };
+        let idle: Vec<_> = (0..10).map(|_| connect()).collect();
+        // Asked again where the machine was so slow that the connection was ended before it asked.
+        let request = format!("GET /api/v1/status HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let ask = || {
+            let (mut stream, mut text) = (connect(), String::new());
+            let _ = stream.write_all(request.as_bytes());
+            let late = stream.read_to_string(&mut text).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+            assert!(!late, "idle ones hold all places");
+            text
+        };
+        let text = std::iter::repeat_with(ask).take(1000).find(|t| t.starts_with("HTTP/1.1 200")).unwrap();
+        assert!(text.contains("\"web_connections_ended\":"), "{text}");
+        for mut stream in idle {
+            assert_eq!(stream.read(&mut [0]).expect("it is there for ever"), 0);
+        }
+        assert!(server.shared.idle_ended.load(Ordering::Relaxed) >= 10);
+        server.stop();
+    }
 
     #[test]
     fn every_endpoint_has_a_handler() {

@@ -59,6 +59,8 @@ pub struct Shared {
     pub subscribers: Subscribers,
     /// Places for streams.
     pub streams: Arc<Semaphore>,
+    /// Connections to the server that were idle for too long.
+    pub idle_ended: Arc<AtomicU64>,
     /// The replay has come to its end.
     pub finished: AtomicBool,
     started: Instant,
@@ -79,6 +81,7 @@ impl Shared {
             blocks: broadcast::Sender::new(BLOCKS_BEHIND),
             subscribers: Subscribers::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            idle_ended: Arc::default(),
             finished: AtomicBool::new(false),
             started: Instant::now(),
             looked: AtomicU64::new(0),

@@ -18,6 +18,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Ticks that a speed is the mean of.
 const SPAN: usize = 5;
@@ -111,6 +112,7 @@ pub fn status(shared: &Shared, time: Timestamp, view: &View, capture: Capture, p
             "connections": c.streams.conversations,
             "connections_followed": followed,
             "messages_unfollowed": unfollowed,
+            "web_connections_ended": shared.idle_ended.load(Ordering::Relaxed),
             "limits": {
                 "connections": config.max_connections,
                 "connections_followed": super::follow::MAX_FOLLOWED,

@@ -3,7 +3,7 @@
 
 use super::{DASHBOARDS, Source, queries, root};
 use btcdmon::series::{SERIES, id};
-use btcdmon::sink::prometheus::catalogue::{EVENTS, How, PEER_HEIGHT, What, column_metric, how};
+use btcdmon::sink::prometheus::catalogue::{EVENTS, How, IDLE_ENDED, PEER_HEIGHT, What, column_metric, how};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -50,6 +50,7 @@ fn labels() -> BTreeMap<String, BTreeSet<String>> {
         }
     }
     add(PEER_HEIGHT.0.to_owned(), &[]);
+    add(IDLE_ENDED.0.to_owned(), &[]);
     let recording = fs::read_to_string(root().join("deploy/prometheus/recording.yml")).unwrap();
     for rule in recording.split("- record: ").skip(1) {
         let (name, expr) = rule.split_once('\n').unwrap();

@@ -362,6 +362,12 @@ pub const EVENTS: &[EventMetric] = &[
 pub const PEER_HEIGHT: (&str, &str) =
     ("btcdmon_peers_start_height", "Median of the start heights of the newest 31 version messages of peers (inferred)");
 
+/// Name and help of how many clients of the page itself were idle for too long.
+pub const IDLE_ENDED: (&str, &str) = (
+    "btcdmon_sensor_scrape_connections_ended_total",
+    "Connections to this page that were ended because nothing moved on them for two minutes (exact)",
+);
+
 /// Every name of a metric, with its type and help: what dashboards and rules may use.
 pub fn names() -> Vec<(String, &'static str, String)> {
     let mut all: Vec<(String, &'static str, String)> = Vec::new();
@@ -383,6 +389,7 @@ pub fn names() -> Vec<(String, &'static str, String)> {
         all.push((e.name.to_owned(), kind, e.help.to_owned()));
     }
     all.push((PEER_HEIGHT.0.to_owned(), "gauge", PEER_HEIGHT.1.to_owned()));
+    all.push((IDLE_ENDED.0.to_owned(), "counter", IDLE_ENDED.1.to_owned()));
     all.sort();
     all.dedup_by(|a, b| a.0 == b.0);
     all

@@ -3,7 +3,7 @@
 //! Prometheus' text format 0.0.4, or OpenMetrics 1.0 or Protocol Buffers when the scraper asks for them. Labels are
 //! bounded: beyond `SETS` sets of them of one node a metric counts under `other`.
 
-use super::catalogue::{EVENTS, EventMetric, How, PEER_HEIGHT, What, column_metric, factor, how, names};
+use super::catalogue::{EVENTS, EventMetric, How, IDLE_ENDED, PEER_HEIGHT, What, column_metric, factor, how, names};
 use super::native::Native;
 use super::protobuf::{LabelPair, MetricFamily, encode, label};
 use crate::series::{Point, SERIES, Value, id};
@@ -60,6 +60,11 @@ impl Page {
     /// An interval has ended.
     pub fn interval(&mut self) {
         self.intervals += 1;
+    }
+
+    /// So many clients of the page were idle for too long.
+    pub fn idle_ended(&mut self, clients: u64) {
+        self.number(IDLE_ENDED.0.to_owned(), Labels::new(), |_| clients as f64);
     }
 
     /// Takes a point that fits its series.
