@@ -33,7 +33,8 @@ sleep 2
 # shellcheck disable=SC2086 # several options
 traffic $PACE /dev/stdout |
   ip netns exec btcdmon-soak-a tcpreplay -q -i e0 --pps=$PPS --pps-multi=20 --timer=nano --duration $((minutes * 60)) - >"$work/tcpreplay" 2>&1 & sending=$!
-rss() { awk '/^VmRSS/ { print $2 }' "/proc/$sensor/status"; }
+# The most since it was asked for last: within ten seconds the points of an interval come and go.
+rss() { awk '/^VmHWM/ { print $2 }' "/proc/$sensor/status"; echo 5 >"/proc/$sensor/clear_refs"; }
 anonymous() { awk '/^RssAnon/ { print $2 }' "/proc/$sensor/status"; }
 used() { awk '{ print ($14 + $15) / 100 }' "/proc/$1/stat"; }
 packets() { ip netns exec btcdmon-soak-b cat /sys/class/net/e0/statistics/rx_packets; }

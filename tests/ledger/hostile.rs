@@ -154,7 +154,9 @@ fn of_many_missing_parents_all_are_waited_for_in_the_end() {
     let inputs: Vec<_> = middle.iter().map(|tx| out(tx, 0)).collect();
     wire.tx(peers[0], &spend(&inputs, &[1_000_000]));
     wire.tx(peers[0], &parent);
-    middle.iter().for_each(|tx| wire.tx(peers[0], tx));
+    for tx in &middle {
+        wire.tx(peers[0], tx);
+    }
     wire.wait(1500);
     assert_eq!(node(&replay(&wire)).mempool.num_tx, 152);
 }

@@ -7,7 +7,7 @@
 //! with a confidence: everything here is *estimated*.
 //!
 //! Reading order: [`kind`], [`size`] (which messages may have a length),
-//! [`state`] (what was said, what is owed), [`counts`] and [`model`] (habits
+//! [`state`] (what was said, what is owed; [`accounts`]), [`counts`] and [`model`] (habits
 //! learnt from recordings: `table.txt`), [`ways`] (what a write may be),
 //! [`beam`] (which readings are kept), [`reader`] (what is decided). How well
 //! it does, and what defeats it: `docs/v2.md`.
@@ -17,6 +17,7 @@
 //! results are the same in every run. Nothing is said of a connection before
 //! its lengths have shown that it is one of Bitcoin.
 
+pub mod accounts;
 pub mod beam;
 pub mod counts;
 pub mod kind;

@@ -198,7 +198,7 @@ impl Reader {
             pushes[usize::from(s.pushed)] += 1;
             // Long before both are as many as there is room for, and nothing is told by them any more.
             if pushes.contains(&PUSHES) {
-                pushes.iter_mut().for_each(|n| *n /= 2);
+                *pushes = pushes.map(|n| n / 2);
             }
         }
         let telling = pushes[0] > pushes[1];

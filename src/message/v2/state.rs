@@ -1,5 +1,6 @@
 //! Where the protocol stands: what each side has said and what it owes the other.
 
+use super::accounts::{BATCHES, Batches, Debt};
 use super::counts::{Context, Fit, Owe, Writer};
 use super::kind::Kind;
 use super::model::{Bounds, Habits, Model};
@@ -40,8 +41,6 @@ pub const UNSURE: Tick = 3 * SECOND;
 const OVERDUE: Tick = 4;
 /// 100 ms.
 const PATIENCE: Tick = 1000;
-/// Numbers of the newest `inv`s that are remembered.
-const BATCHES: usize = 4;
 /// Bitcoin Core asks for what was announced within this time, its own delays included (2 s for peers that called, for
 /// announcements by txid, and for peers that are busy).
 const FRESH: Tick = 5 * SECOND;
@@ -63,57 +62,8 @@ const EMPTY: u32 = 400;
 /// Log probability of two blocks within a second that are not empty: only test networks mine in a row.
 const SO_SOON: f32 = -6.0;
 
-/// Something a side owes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Debt {
-    /// What; [`Owe::Nothing`] for none.
-    pub what: Owe,
-    /// Its lateness was counted: 1 overdue, 2 late.
-    late: u8,
-    /// How many.
-    count: u16,
-    /// Since when.
-    since: Tick,
-}
-
 /// Debts remembered.
 const DEBTS: usize = 3;
-
-/// How many transactions the newest `inv`s announced, newest first, and when.
-///
-/// Numbers and times lie apart, for the sake of the bytes between them: a reading is copied and compared all the time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Batches {
-    counts: [u16; BATCHES],
-    at: [Tick; BATCHES],
-}
-
-impl Batches {
-    const NONE: Self = Self { counts: [0; BATCHES], at: [0; BATCHES] };
-
-    fn push(&mut self, n: u16, now: Tick) {
-        self.counts.copy_within(..BATCHES - 1, 1);
-        self.at.copy_within(..BATCHES - 1, 1);
-        (self.counts[0], self.at[0]) = (n, now);
-    }
-
-    /// `n` were asked for: all of the newest `inv` with as many, or else a part of one with more.
-    fn take(&mut self, n: u16) {
-        let exact = self.counts.iter().position(|b| *b == n);
-        if let Some(i) = exact.or_else(|| self.counts.iter().position(|b| *b > n)) {
-            for i in i..BATCHES - 1 {
-                (self.counts[i], self.at[i]) = (self.counts[i + 1], self.at[i + 1]);
-            }
-            (self.counts[BATCHES - 1], self.at[BATCHES - 1]) = (0, 0);
-        }
-    }
-
-    /// The numbers of those that are no older than `age`.
-    fn fresh(&self, now: Tick, age: Tick) -> impl Iterator<Item = u32> {
-        let all = self.counts.iter().zip(&self.at);
-        all.filter(move |(n, at)| **n > 0 && now.saturating_sub(**at) <= age).map(|(n, _)| u32::from(*n))
-    }
-}
 
 /// How far a side has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,9 +177,7 @@ impl End {
     }
 
     fn drop_debt(&mut self, i: usize) {
-        for i in i..DEBTS - 1 {
-            self.debts[i] = self.debts[i + 1];
-        }
+        self.debts.copy_within(i + 1.., i);
         self.debts[DEBTS - 1] = Debt::default();
     }
 
@@ -454,8 +402,7 @@ impl State {
 
     /// Time has passed: log probability of what was not answered.
     pub fn expire(&mut self, now: Tick) -> f32 {
-        let in_debt = |e: &&mut End| e.is_in_debt();
-        self.ends.iter_mut().filter(in_debt).map(|e| e.expire(now)).sum()
+        self.ends.iter_mut().filter(|e| e.is_in_debt()).map(|e| e.expire(now)).sum()
     }
 }
 

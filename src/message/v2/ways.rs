@@ -110,7 +110,9 @@ impl Ways {
     #[inline]
     fn push(&mut self, from: u8, score: f32, tiles: &[Tile]) {
         let Ok(place) = u16::try_from(self.tiles.len()) else { return };
-        tiles.iter().for_each(|t| self.tiles.push(*t));
+        for tile in tiles {
+            self.tiles.push(*tile);
+        }
         self.all.push(Way { score, from, count: tiles.len() as u8, tiles: place });
         self.best = larger(self.best, score);
     }

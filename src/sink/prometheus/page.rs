@@ -179,9 +179,9 @@ impl Page {
         if sets.len() >= SETS && !sets.contains_key(&labels) {
             // The node is the first label.
             let of_node = sets.keys().filter(|set| set.first() == labels.first()).count();
-            let kept = if sets.len() >= ALL_SETS { 0 } else { 1 };
-            if of_node >= SETS || kept == 0 {
-                labels.iter_mut().skip(kept).for_each(|(_, v)| "other".clone_into(v));
+            let is_full = sets.len() >= ALL_SETS;
+            if of_node >= SETS || is_full {
+                labels.iter_mut().skip(usize::from(!is_full)).for_each(|(_, v)| "other".clone_into(v));
             }
         }
         sets.entry(labels).or_insert_with(new)

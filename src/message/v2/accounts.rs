@@ -1,0 +1,59 @@
+//! What was announced lately and not asked for, and what is owed.
+
+use super::counts::Owe;
+use super::state::Tick;
+
+/// Numbers of the newest `inv`s that are remembered.
+pub const BATCHES: usize = 4;
+
+/// How many transactions the newest `inv`s announced, newest first, and when.
+///
+/// Numbers and times lie apart, for the sake of the bytes between them: a reading is copied and compared all the time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Batches {
+    /// How many, at most 65,535.
+    pub counts: [u16; BATCHES],
+    /// When.
+    pub at: [Tick; BATCHES],
+}
+
+impl Batches {
+    /// None yet.
+    pub const NONE: Self = Self { counts: [0; BATCHES], at: [0; BATCHES] };
+
+    /// `n` are announced.
+    pub fn push(&mut self, n: u16, now: Tick) {
+        self.counts.copy_within(..BATCHES - 1, 1);
+        self.at.copy_within(..BATCHES - 1, 1);
+        (self.counts[0], self.at[0]) = (n, now);
+    }
+
+    /// `n` were asked for: all of the newest `inv` with as many, or else a part of one with more.
+    pub fn take(&mut self, n: u16) {
+        let exact = self.counts.iter().position(|b| *b == n);
+        if let Some(i) = exact.or_else(|| self.counts.iter().position(|b| *b > n)) {
+            self.counts.copy_within(i + 1.., i);
+            self.at.copy_within(i + 1.., i);
+            (self.counts[BATCHES - 1], self.at[BATCHES - 1]) = (0, 0);
+        }
+    }
+
+    /// The numbers of those that are no older than `age`.
+    pub fn fresh(&self, now: Tick, age: Tick) -> impl Iterator<Item = u32> {
+        let all = self.counts.iter().zip(&self.at);
+        all.filter(move |(n, at)| **n > 0 && now.saturating_sub(**at) <= age).map(|(n, _)| u32::from(*n))
+    }
+}
+
+/// Something a side owes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Debt {
+    /// What; [`Owe::Nothing`] for none.
+    pub what: Owe,
+    /// Its lateness was counted: 1 overdue, 2 late.
+    pub late: u8,
+    /// How many.
+    pub count: u16,
+    /// Since when.
+    pub since: Tick,
+}
