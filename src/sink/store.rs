@@ -98,7 +98,7 @@ impl Store {
         })
     }
 
-    /// Deletes what is older than that from now on, about once an hour of the capture; see [`pruning`](super::pruning).
+    /// Deletes what is older than that from now on, about once an hour of the capture; see `pruning`.
     pub fn keep(&mut self, retention: Retention) {
         self.retention = retention;
     }
