@@ -251,9 +251,11 @@ impl Node {
         self.encrypted.clear(kind, m.payload_bytes, id, at, direction);
     }
 
-    /// Takes an inferred message.
+    /// Takes an inferred message of a kind that [`Encrypted::concerns`].
     pub fn sighting(&mut self, s: Sighting) {
+        let readable = self.shares[0].seen > 0;
         let (encrypted, mut pen) = self.estimate_pen();
+        encrypted.meets_clear |= readable;
         encrypted.note(s, &mut pen);
     }
 

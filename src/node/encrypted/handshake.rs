@@ -1,7 +1,7 @@
 //! How far the handshake of an encrypted connection has come, as far as its messages were inferred.
 
 use crate::flow::Side;
-use crate::message::v2::kind::Kind;
+use crate::message::v2::kind::{KINDS, Kind};
 use crate::time::Timestamp;
 
 /// Messages by which a side asks for or offers something, in the order of the series.
@@ -11,13 +11,23 @@ const FEATURES: [Kind; 6] =
 const VERACK: u8 = 1 << 6;
 const VERSION: u8 = 1 << 7;
 
-/// The bit of a message; 0 for those of no handshake.
-fn bit(kind: Kind) -> u8 {
-    match kind {
-        Kind::Version => VERSION,
-        Kind::Verack => VERACK,
-        _ => FEATURES.iter().position(|f| *f == kind).map_or(0, |i| 1 << i),
+/// By kind of message: its bit; 0 for those of no handshake.
+const BITS: [u8; KINDS] = {
+    let mut bits = [0; KINDS];
+    let mut i = 0;
+    while i < FEATURES.len() {
+        bits[FEATURES[i] as usize] = 1 << i;
+        i += 1;
     }
+    bits[Kind::Verack as usize] = VERACK;
+    bits[Kind::Version as usize] = VERSION;
+    bits
+};
+
+/// The bit of a message.
+#[inline]
+const fn bit(kind: Kind) -> u8 {
+    BITS[kind as usize]
 }
 
 /// Of one connection.
@@ -59,7 +69,6 @@ impl Handshake {
     /// Whose habits `side` has: Bitcoin Core sends `wtxidrelay` before `verack`, btcd does not.
     pub fn implementation(&self, side: Side) -> Option<&'static str> {
         let said = self.said[side as usize];
-        let wtxid = FEATURES.iter().position(|f| *f == Kind::WtxidRelay).map_or(0, |i| 1 << i);
-        (said & VERSION != 0).then_some(if said & wtxid != 0 { "core" } else { "btcd" })
+        (said & VERSION != 0).then_some(if said & bit(Kind::WtxidRelay) != 0 { "core" } else { "btcd" })
     }
 }

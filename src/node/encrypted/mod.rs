@@ -22,8 +22,8 @@ use crate::time::{SECOND, Timestamp};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-/// Messages are told up to 4 s after they were sent, on each connection later or sooner: so long they wait to be put in
-/// the order of their times, ns.
+/// Messages are told up to 4 s after they were sent, on each connection later or sooner: so long those that depend on
+/// others wait to be put in the order of their times, ns.
 const LATE: i64 = 5 * SECOND;
 
 /// An inferred message, as a node sees it.
@@ -66,6 +66,8 @@ pub struct Encrypted {
     matcher: Matcher,
     /// Times of the newest points, by [`Written`].
     stamps: [Stamps; 5],
+    /// There was something to be read in the clear, by which messages may be recognised.
+    pub meets_clear: bool,
     /// Since the start.
     pub totals: Totals,
 }
@@ -92,14 +94,23 @@ impl Encrypted {
         self.stamp(Written::Handshake, time)
     }
 
-    /// Takes an inferred message.
+    /// Whether messages of this kind add up to something here.
+    #[inline]
+    pub fn concerns(kind: Kind) -> bool {
+        use Kind::{Block, BlockTxn, CmpctBlock, GetBlockTxn, GetDataBlock, Tx};
+        matches!(kind, Tx | Block | CmpctBlock | GetBlockTxn | BlockTxn | GetDataBlock)
+    }
+
+    /// Takes an inferred message of a kind that it [`Self::concerns`].
     pub fn note(&mut self, s: Sighting, pen: &mut Pen<'_>) {
-        let of_interest = matches!(
-            s.kind,
-            Kind::Tx | Kind::Block | Kind::CmpctBlock | Kind::GetBlockTxn | Kind::BlockTxn | Kind::GetDataBlock
-        );
-        if !of_interest {
-            return;
+        if s.kind == Kind::Tx {
+            if s.direction == Direction::Recv {
+                self.transaction(&s, pen);
+            }
+            // What it is depends on others, if on anything.
+            if !self.meets_clear {
+                return;
+            }
         }
         // Taken out of turn, a block may be parted from its relay; nothing is lost.
         let early = self.waiting.push(s);
@@ -117,18 +128,23 @@ impl Encrypted {
         }
     }
 
-    /// Takes a message in its turn.
-    fn take(&mut self, s: &Sighting, pen: &mut Pen<'_>) {
-        if s.kind == Kind::Tx && s.direction == Direction::Recv {
-            self.totals.transactions += 1;
-            self.totals.tx_bytes += u64::from(s.size);
+    /// The node received a transaction.
+    fn transaction(&mut self, s: &Sighting, pen: &mut Pen<'_>) {
+        self.totals.transactions += 1;
+        self.totals.tx_bytes += u64::from(s.size);
+        if pen.wanted {
             let time = self.stamp(Written::Tx, s.time);
             pen.write(id::TX, time, || tx::estimated(s.size, s.confidence));
         }
+    }
+
+    /// Takes a message in its turn.
+    fn take(&mut self, s: &Sighting, pen: &mut Pen<'_>) {
         if let Some(crowded_out) = self.arrivals.take(s) {
             self.arrived(&crowded_out, pen);
         }
-        if matches!(s.kind, Kind::Tx | Kind::Block | Kind::CmpctBlock)
+        if self.meets_clear
+            && matches!(s.kind, Kind::Tx | Kind::Block | Kind::CmpctBlock)
             && let Some(early) = self.matcher.wait(*s)
         {
             self.meet(&early, pen);

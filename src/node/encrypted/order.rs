@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 pub const WAITING: usize = 65_536;
 /// Messages for which each second is given room ahead, at most (1 MB).
 const ROOM: usize = 16_384;
-/// Times of points remembered, so that no other gets the same: points of one instant come together.
-const STAMPS: usize = 1024;
+/// Times of points remembered, so that no other gets the same: points of one instant come together, or, told by several
+/// connections, within seconds.
+const STAMPS: usize = 4096;
 
 /// Messages that wait to be put in order, by second: each is sorted when it is over, which costs less than a tree of
 /// them all.

@@ -23,7 +23,7 @@ fn hash(n: u8) -> Hash256 {
 
 impl Lab {
     fn new() -> Self {
-        Self { encrypted: Encrypted::default(), points: Vec::new() }
+        Self { encrypted: Encrypted { meets_clear: true, ..Encrypted::default() }, points: Vec::new() }
     }
 
     fn with(&mut self, f: impl FnOnce(&mut Encrypted, &mut Pen<'_>)) -> &mut Self {
@@ -119,9 +119,7 @@ fn ways_of_blocks() {
 #[test]
 fn points_are_written_when_nothing_more_is_expected_and_no_two_at_one_time() {
     let mut lab = Lab::new();
-    lab.recv(1000, 1, Kind::Tx, 300).recv(1000, 2, Kind::Tx, 301).recv(1000, 2, Kind::Block, 999).tick(5000);
-    assert_eq!(lab.points.len(), 0, "others may still be told that were sent before");
-    lab.tick(7000);
+    lab.recv(1000, 1, Kind::Tx, 300).recv(1000, 2, Kind::Tx, 301).recv(1000, 2, Kind::Block, 999).tick(7000);
     assert_eq!(lab.rows(id::TX, &["tx_size", "confidence"]), ["300 0.90", "301 0.90"]);
     assert_eq!(lab.points[1].time.since(lab.points[0].time), 1);
     assert_eq!(lab.blocks().len(), 0, "it may still be relayed");
@@ -132,6 +130,17 @@ fn points_are_written_when_nothing_more_is_expected_and_no_two_at_one_time() {
     let times: Vec<_> = lab.points.iter().rev().take(2).map(|p| p.time.since(at(1000))).collect();
     assert_eq!(times, [2, -100 * MS]);
     assert_eq!((lab.encrypted.totals.transactions, lab.encrypted.totals.tx_bytes), (4, 1206));
+}
+
+#[test]
+fn nothing_waits_for_what_is_never_seen_in_the_clear() {
+    let mut lab = Lab::new();
+    lab.encrypted.meets_clear = false;
+    lab.recv(1000, 1, Kind::Tx, 300).sent(1100, 2, Kind::Tx, 300).recv(1200, 1, Kind::Block, 999);
+    assert_eq!(lab.rows(id::TX, &["tx_size"]), ["300"]);
+    assert_eq!(lab.encrypted.waiting.len, 1, "the block, which may be relayed");
+    lab.clear(1300, Kind::Tx, 300, 1, Direction::Sent).finish();
+    assert_eq!((lab.blocks().len(), lab.matches().len()), (1, 0));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::View;
 use crate::flow::{At, PacketIndex};
 use crate::message::v2::Estimate;
-use crate::node::encrypted::Sighting;
 use crate::node::encrypted::handshake::Handshake;
+use crate::node::encrypted::{Encrypted, Sighting};
 use crate::node::output::{Direction, Output, SeenEstimate};
 use crate::series::peers;
 
@@ -13,6 +13,7 @@ impl View {
     pub(super) fn estimates(&mut self, id: PacketIndex, at: At, estimates: &[Estimate], out: &mut impl Output) {
         let Self { connections, nodes, .. } = self;
         let Some(c) = connections.get_mut(&id) else { return };
+        let (ends, wanted) = (c.nodes, out.wants_points());
         let mut completed = false;
         for estimate in estimates {
             let Estimate { side: sender, kind, time, confidence, .. } = *estimate;
@@ -26,15 +27,17 @@ impl View {
                 completed |= h.complete.is_some() && !before;
                 news
             });
-            for (i, (node, side)) in c.nodes.into_iter().flatten().enumerate() {
+            for (i, (node, side)) in ends.into_iter().flatten().enumerate() {
                 let direction = if sender == side { Direction::Sent } else { Direction::Recv };
                 let peer = c.conversation.endpoints[side.other() as usize];
                 let node = &mut nodes[node];
-                node.wanted = out.wants_points();
+                node.wanted = wanted;
                 node.estimate(direction, command.index(), u64::from(estimate.len));
                 node.exchanges.estimate(direction, estimate, round_trip);
-                let size = estimate.payload_bytes();
-                node.sighting(Sighting { connection: id, peer, direction, kind, size, time, confidence });
+                if Encrypted::concerns(kind) {
+                    let size = estimate.payload_bytes();
+                    node.sighting(Sighting { connection: id, peer, direction, kind, size, time, confidence });
+                }
                 if let Some(handshake) = handshake.as_mut().filter(|_| news)
                     && let Some(complete) = handshake.complete
                 {
@@ -44,7 +47,9 @@ impl View {
                     let point = node.handshake_point(time, || peers::encrypted(way, whose, &features, id.0));
                     handshake.points[i] = Some(point);
                 }
-                node.points.drain(..).for_each(|p| out.point(p));
+                if !node.points.is_empty() {
+                    node.points.drain(..).for_each(|p| out.point(p));
+                }
                 let node = &node.name;
                 out.estimate(&SeenEstimate { at, connection: id, node, peer, direction, estimate, round_trip });
             }
