@@ -104,6 +104,10 @@ impl Handler for Faulty {
     fn take_events(&mut self, into: &mut Vec<Event>) {
         self.0.take_events(into);
     }
+
+    fn swap_events(&mut self, events: &mut Vec<Event>) {
+        self.0.swap_events(events);
+    }
     fn count_into(&self, counters: &mut StreamCounters) {
         self.0.count_into(counters);
     }

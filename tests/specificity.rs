@@ -11,7 +11,6 @@ use btcdmon::decode::testkit::{TcpPacket, Wrap};
 use btcdmon::flow::key::KeyHasher;
 use btcdmon::flow::{At, Checksums, Config, FlowKey, Limits, PacketIndex, Partition};
 use btcdmon::message::connections::Connections;
-use btcdmon::message::event::What;
 use btcdmon::message::transport::Magics;
 use btcdmon::time::{SECOND, Timestamp};
 use corpus::{Packet, Random};
@@ -47,8 +46,7 @@ impl Sensor {
     fn count(&mut self) {
         let mut events = Vec::new();
         self.partition.handler.take_events(&mut events);
-        let told = events.iter().map(|e| if let What::Estimates(all) = &e.what { all.len() } else { 0 });
-        self.told += told.sum::<usize>();
+        self.told += events.iter().map(|e| e.what.estimates().len()).sum::<usize>();
     }
 
     fn frame(&mut self, frame: &Frame<'_>) {

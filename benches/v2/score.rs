@@ -69,7 +69,7 @@ pub fn estimates(model: &Model, from_start: bool, seen: &[(At, Side, Seen)]) -> 
             idle += 1;
             if idle < 20 {
                 decoder.tick(model, &mut scratch, next);
-                told.extend(decoder.take().into_iter().flatten());
+                told.append(&mut scratch.told);
             }
         }
         tick = Some(next);
@@ -77,10 +77,10 @@ pub fn estimates(model: &Model, from_start: bool, seen: &[(At, Side, Seen)]) -> 
             Seen::Span(span) => decoder.span(model, &mut scratch, (*side, span, at.index)),
             Seen::Gap(gap) => decoder.gap(model, &mut scratch, (*side, gap, at.time, at.index)),
         }
-        told.extend(decoder.take().into_iter().flatten());
+        told.append(&mut scratch.told);
     }
     decoder.finish(model, &mut scratch);
-    told.extend(decoder.take().into_iter().flatten());
+    told.append(&mut scratch.told);
     told
 }
 

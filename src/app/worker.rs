@@ -15,6 +15,8 @@ pub trait Handler: StreamHandler<Stream: Send> + Send + 'static {
     fn has_events(&self) -> bool;
     /// Moves its events to `into`, in capture order.
     fn take_events(&mut self, into: &mut Vec<Event>);
+    /// Exchanges its events with `events`: what comes next is added to those, without a copy.
+    fn swap_events(&mut self, events: &mut Vec<Event>);
     /// Adds what it has counted to `counters`.
     fn count_into(&self, counters: &mut StreamCounters);
 }
@@ -28,6 +30,10 @@ impl Handler for Connections {
     #[inline]
     fn take_events(&mut self, into: &mut Vec<Event>) {
         Self::take_events(self, into);
+    }
+
+    fn swap_events(&mut self, events: &mut Vec<Event>) {
+        Self::swap_events(self, events);
     }
 
     fn count_into(&self, counters: &mut StreamCounters) {
@@ -97,10 +103,11 @@ impl<H: Handler> Worker<H> {
 
     fn on(&mut self, i: usize, seq: u32, at: At, answer: &mut EventBatch, work: impl Fn(&mut Partition<H>)) {
         let Some(p) = self.partitions.get_mut(i).and_then(Option::as_mut) else { return };
+        let before = answer.events.len();
+        p.handler.swap_events(&mut answer.events);
         // It goes on with the next conversation; each panic takes one away, so this ends.
         while panics(|| work(p)) && p.quarantine(at) {}
-        let before = answer.events.len();
-        p.handler.take_events(&mut answer.events);
+        p.handler.swap_events(&mut answer.events);
         answer.close_run(before, seq, i);
     }
 

@@ -38,8 +38,7 @@ pub struct Connections {
     events: Vec<Event>,
 }
 
-/// Events for which room is kept: a tick or the end tells of every connection at once, and the room for that in every
-/// partition would be as large as the connections themselves.
+/// Events for which room is kept: one segment seldom tells more.
 const EVENTS_KEPT: usize = 64;
 
 /// How far a connection is known.
@@ -111,6 +110,12 @@ impl Connections {
         self.events.shrink_to(EVENTS_KEPT);
     }
 
+    /// Exchanges the events since the last call of [`Connections::take_events`] with `events`. A tick or the end tells of
+    /// every connection at once: all partitions use one room for that, which would be as large as the connections.
+    pub fn swap_events(&mut self, events: &mut Vec<Event>) {
+        std::mem::swap(&mut self.events, events);
+    }
+
     fn push(&mut self, at: At, c: &Conversation, what: What) {
         self.events.push(Event { at, connection: c.id, what });
     }
@@ -131,15 +136,10 @@ impl Connections {
     /// Tells the transport before the events from `place` on, the messages by which it was found.
     fn settle_before(&mut self, place: usize, at: At, c: &Conversation, s: &mut Connection, transport: Transport) {
         if s.transport != transport {
-            let told = match transport {
-                Transport::Unknown | Transport::V2 => None,
-                _ => s.v2.take().and_then(|mut v2| v2.take()),
-            };
-            self.events.insert(place, Event { at, connection: c.id, what: What::Transport(transport) });
-            // What was decided when the connection passed for an encrypted one was only about to be told.
-            if let (Transport::V2, Some(told)) = (s.transport, told) {
-                self.events.insert(place, Event { at, connection: c.id, what: What::Estimates(told) });
+            if !matches!(transport, Transport::Unknown | Transport::V2) {
+                s.v2 = None;
             }
+            self.events.insert(place, Event { at, connection: c.id, what: What::Transport(transport) });
             s.transport = transport;
         }
     }
@@ -317,9 +317,7 @@ impl StreamHandler for Connections {
     fn gap(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, gap: Gap) -> Action {
         if let Some(v2) = &mut s.v2 {
             v2.gap(self.model, &mut self.scratch, (side, &gap, at.time, at.index));
-            if v2.is_full() {
-                self.tell(at, c, s);
-            }
+            self.tell(at, c, s);
         }
         if let Phase::Opening(openings) = &s.phase {
             // The first bytes are lost: go on as if joined in the middle.
@@ -396,10 +394,10 @@ impl StreamHandler for Connections {
     fn progress(&mut self, at: At, c: &Conversation, s: &mut Connection, stats: &[DirectionStats; 2]) {
         if let Some(v2) = &mut s.v2 {
             v2.tick(self.model, &mut self.scratch, at.time);
-            self.tell(at, c, s);
         }
-        if s.announced {
-            self.push(at, c, What::Progress(Box::new(*stats)));
+        let told = self.told(at, c, s);
+        if s.announced || !told.is_empty() {
+            self.push(at, c, What::Progress(*stats, told));
         }
     }
 

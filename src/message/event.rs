@@ -51,17 +51,28 @@ pub enum What {
     Transport(Transport),
     /// A message.
     Message(Message),
-    /// Messages of an encrypted connection, inferred. They carry their own times: the event is when they were told, at the
-    /// latest at the next tick after they were decided, or at the end.
-    Estimates(Vec<Estimate>),
-    /// Cumulative figures of both directions, by sending side.
-    Progress(Box<[DirectionStats; 2]>),
+    /// Messages of an encrypted connection, inferred. They carry their own times: the event is when they were decided.
+    Estimates(Box<[Estimate]>),
+    /// Cumulative figures of both directions, by sending side, and the messages of an encrypted connection that were
+    /// decided at this tick.
+    Progress([DirectionStats; 2], Box<[Estimate]>),
     /// A side sent its FIN.
     HalfClosed(Side),
     /// The connection ended.
     Closed(CloseReason),
     /// It did not: the RST was forged.
     Revived,
+}
+
+impl What {
+    /// The inferred messages that it tells.
+    #[inline]
+    pub fn estimates(&self) -> &[Estimate] {
+        match self {
+            Self::Estimates(estimates) | Self::Progress(_, estimates) => estimates,
+            _ => &[],
+        }
+    }
 }
 
 /// An event of a connection.

@@ -56,15 +56,12 @@ impl Learner {
     }
 
     /// Holds an event of a stranger back.
-    pub fn hold(&mut self, mut event: Event) {
+    pub fn hold(&mut self, event: Event) {
         self.since.get_or_insert(event.at.time);
         if let (What::Transport(Transport::NotBitcoin), Some(s)) =
             (&event.what, self.strangers.get_mut(&event.connection))
         {
             s.1 = false; // a web server on a Bitcoin port makes no node
-        }
-        if let What::Estimates(messages) = &mut event.what {
-            messages.shrink_to_fit();
         }
         self.pending.push(Pending::Event(Box::new(event)));
     }

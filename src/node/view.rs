@@ -116,11 +116,16 @@ impl View {
         let mut messages = 0;
         for (c, event) in connections.iter_mut().zip(events) {
             *c = self.connections.get(&event.connection);
-            if let What::Estimates(estimates) = &event.what {
-                messages ^= estimates.first().map_or(0, |e| e.len);
-            }
+            messages ^= event.what.estimates().first().map_or(0, |e| e.len);
         }
-        let look = |c: &Connection| c.conversation.id.0 ^ c.stats[0].packets ^ u64::from(c.nodes[0].is_some());
+        let look = |c: &Connection| {
+            let [a, b] = &c.conversation.endpoints;
+            look_at(&c.stats)
+                ^ c.conversation.id.0
+                ^ u64::from(c.nodes[0].is_some())
+                ^ u64::from(a.port() ^ b.port())
+                ^ u64::from(c.bitcoin_port)
+        };
         black_box((messages, connections.into_iter().flatten().fold(0, |a, c| a ^ look(c))));
     }
 
@@ -234,7 +239,12 @@ impl View {
             What::Transport(transport) => self.transport(id, *transport, time),
             What::Message(message) => self.message(id, event.at, message, out),
             What::Estimates(estimates) => self.estimates(id, event.at, estimates, out),
-            What::Progress(stats) => self.progress(id, stats),
+            What::Progress(stats, estimates) => {
+                if !estimates.is_empty() {
+                    self.estimates(id, event.at, estimates, out);
+                }
+                self.progress(id, stats);
+            }
             What::HalfClosed(side) => {
                 self.closed_by(id, *side, time);
                 self.set_open(id, false);
@@ -460,6 +470,11 @@ impl View {
         });
         out.interval(points);
     }
+}
+
+/// Looks at a little of each line of the cache.
+fn look_at([low, high]: &[DirectionStats; 2]) -> u64 {
+    low.packets ^ low.gap_bytes ^ high.gap_bytes
 }
 
 mod ends;

@@ -130,7 +130,7 @@ impl Lab {
     }
 
     fn progress(&mut self, time: f64, id: u64, low: u64, high: u64) -> &mut Self {
-        self.event(time, id, What::Progress(Box::new([stats(low), stats(high)])))
+        self.event(time, id, What::Progress([stats(low), stats(high)], Box::default()))
     }
 
     fn tick(&mut self, time: f64) -> &mut Self {

@@ -4,7 +4,7 @@ use super::{Connection, Connections, Phase};
 use crate::flow::{At, Chunk, Conversation, Side, Span};
 use crate::message::event::What;
 use crate::message::transport::Transport;
-use crate::message::v2::Decoder;
+use crate::message::v2::{Decoder, Estimate};
 
 impl Connections {
     /// Reads an encrypted connection by the lengths of its segments.
@@ -29,18 +29,31 @@ impl Connections {
         }
         if let Some(v2) = &mut s.v2 {
             v2.span(model, scratch, (side, span, at.index));
-            if v2.is_full() {
-                self.tell(at, c, s);
-            }
+            self.tell(at, c, s);
         }
     }
 
-    /// Passes on what was decided.
+    /// Passes on what was just decided.
+    #[inline]
     pub(super) fn tell(&mut self, at: At, c: &Conversation, s: &mut Connection) {
-        let Some(told) = s.v2.as_mut().and_then(Decoder::take) else { return };
+        let told = self.told(at, c, s);
+        // Most segments are only kept.
+        if !told.is_empty() {
+            self.push(at, c, What::Estimates(told));
+        }
+    }
+
+    /// Takes what was just decided.
+    #[inline]
+    pub(super) fn told(&mut self, at: At, c: &Conversation, s: &mut Connection) -> Box<[Estimate]> {
+        if self.scratch.told.is_empty() {
+            return Box::default();
+        }
+        let told = self.scratch.told.as_slice().into();
+        self.scratch.told.clear();
         // Joined in the middle: nothing shows better what it is.
         self.settle(at, c, s, Transport::V2);
-        self.push(at, c, What::Estimates(told));
+        told
     }
 }
 

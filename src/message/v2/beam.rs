@@ -7,10 +7,11 @@
 //! the state has too many values for a table). Readings that come to the same
 //! state are one.
 
+use super::Estimate;
 use super::kind::Kind;
 use super::model::Model;
 use super::state::{State, Tick};
-use super::ways::{BEHIND, Tile, Ways, Write, go_on, walk};
+use super::ways::{BEHIND, Search, Tile, Ways, Write, go_on, walk};
 use crate::flow::{PacketIndex, Side};
 use crate::time::Timestamp;
 
@@ -20,8 +21,10 @@ pub const READINGS: usize = 8;
 const FADING: f32 = 1.0;
 /// Messages that wait for a decision, over all readings; what is older is decided when there are more.
 pub const NODES: usize = 56;
-/// Places for them that an idle connection keeps, and by which more are made.
+/// Places for messages that an idle connection keeps, and by which more are made.
 const FEW: usize = 8;
+/// The same for readings.
+const FEW_READINGS: usize = 2;
 
 /// No node.
 pub const NONE: u16 = u16::MAX;
@@ -66,8 +69,14 @@ pub struct Reading {
 #[derive(Default)]
 pub struct Scratch {
     ways: Ways,
+    search: Search,
     /// What a write that can only be read in one way has decided at once.
     pub decided: Vec<Node>,
+    /// The messages that were decided of a connection that is believed: who reads it takes them from here, before the next
+    /// connection is read.
+    pub told: Vec<Estimate>,
+    /// Where the connection that is read has its readings and messages meanwhile ([`Beam::take_room`]).
+    beam: Beam,
     readings: Vec<Reading>,
     /// By message, the readings that have it, a bit each.
     masks: Vec<u8>,
@@ -90,17 +99,37 @@ pub struct Beam {
 impl Beam {
     /// One reading: nothing happened yet.
     pub fn new(from_start: bool) -> Self {
-        // All that may be needed: more would be made, and copied, with nearly every message.
-        let mut readings = Vec::with_capacity(READINGS);
+        let mut readings = Vec::with_capacity(FEW_READINGS);
         readings.push(Reading { state: State::new(from_start), score: 0.0, node: NONE });
         Self { readings, nodes: Vec::new() }
+    }
+
+    /// Has its contents in a room of all connections, where there is space for more and which is at hand; returns its own
+    /// place, for [`Beam::leave_room`].
+    #[must_use]
+    pub fn take_room(&mut self, scratch: &mut Scratch) -> Self {
+        let mut room = std::mem::take(&mut scratch.beam);
+        room.readings.clear();
+        room.readings.extend_from_slice(&self.readings);
+        room.nodes.clear();
+        room.nodes.extend_from_slice(&self.nodes);
+        std::mem::replace(self, room)
+    }
+
+    /// Has its contents in its `own` place again, which is made as large as it needs to be.
+    pub fn leave_room(&mut self, scratch: &mut Scratch, mut own: Self) {
+        fit(&mut own.readings, self.readings.len(), FEW_READINGS);
+        own.readings.extend_from_slice(&self.readings);
+        fit(&mut own.nodes, self.nodes.len(), FEW);
+        own.nodes.extend_from_slice(&self.nodes);
+        scratch.beam = std::mem::replace(self, own);
     }
 
     /// Looks at the best readings and the messages, so that they are at hand; what is told means nothing.
     #[inline]
     pub fn look(&self) -> u32 {
-        let readings = self.readings.iter().take(2).fold(0, |a, r| a ^ r.state.look() ^ u32::from(r.node));
-        self.nodes.iter().take(4).fold(readings, |a, n| a ^ n.len)
+        let readings = self.readings.iter().take(4).fold(0, |a, r| a ^ r.state.look() ^ u32::from(r.node));
+        self.nodes.iter().take(2 * FEW).fold(readings, |a, n| a ^ n.len)
     }
 
     /// Memory of the readings and their messages, bytes.
@@ -111,14 +140,14 @@ impl Beam {
     /// Takes a write; returns how much more probable the best reading became than random lengths. Messages that wait for no
     /// decision, since there is one reading only, are in [`Scratch::decided`].
     pub fn write(&mut self, model: &Model, scratch: &mut Scratch, w: &Write) -> f32 {
-        let Scratch { ways, readings: room, decided, .. } = scratch;
+        let Scratch { ways, search, readings: room, decided, .. } = scratch;
         ways.clear();
         decided.clear();
         let mut starts = [0.0; READINGS];
         for (i, reading) in self.readings.iter_mut().enumerate() {
             starts[i] = reading.score;
             reading.score += reading.state.expire(w.now);
-            go_on(model, ways, w, (i as u8, &reading.state, reading.score));
+            go_on(model, (&mut *ways, &mut *search), w, (i as u8, &reading.state, reading.score));
         }
         ways.rank();
         let Some(best) = ways.best() else { return 0.0 };
@@ -297,25 +326,25 @@ impl Beam {
         });
     }
 
-    /// Further messages may take more memory.
-    pub fn is_full(&self) -> bool {
-        !self.nodes.is_empty() && self.nodes.len().is_multiple_of(FEW)
+    /// Its messages take more memory than an idle connection has.
+    pub fn is_long(&self) -> bool {
+        self.nodes.len() > FEW
     }
+}
 
-    /// Keeps little memory while nothing comes.
-    pub fn rest(&mut self) {
-        if self.nodes.capacity() > 2 * FEW {
-            self.nodes.shrink_to(FEW);
-        }
+/// Makes room for `n` in a vector, by multiples of `few`, and empties it. Hardly more is kept, so that what thousands of
+/// connections have is close together.
+fn fit<T>(own: &mut Vec<T>, n: usize, few: usize) {
+    own.clear();
+    let room = n.next_multiple_of(few);
+    if own.capacity() < n || own.capacity() > room.max(few) + few {
+        *own = Vec::with_capacity(room);
     }
 }
 
 /// Makes `tiles` the newest messages after `node`; returns the last.
 fn grow(nodes: &mut Vec<Node>, w: &Write, mut node: u16, tiles: &[Tile], gain: f32) -> u16 {
     let mut rest: u32 = tiles.iter().map(|t| t.len).sum();
-    if nodes.len() + tiles.len() > nodes.capacity() {
-        nodes.reserve_exact(FEW.max(tiles.len()));
-    }
     for Tile { kind, len, entries } in tiles {
         let offset = w.end.saturating_sub(u64::from(rest));
         rest -= len;

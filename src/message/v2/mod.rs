@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`kind`], [`size`] (which messages may have a length),
 //! [`state`] (what was said, what is owed; [`accounts`]), [`counts`] and [`model`] (habits
-//! learnt from recordings: `table.txt`), [`ways`] (what a write may be),
+//! learnt from recordings: `table.txt`), [`situation`] (how probable each message is now), [`ways`] (what a write may be),
 //! [`beam`] (which readings are kept), [`reader`] (what is decided). How well
 //! it does, and what defeats it: `docs/v2.md`.
 //!
@@ -23,6 +23,7 @@ pub mod counts;
 pub mod kind;
 pub mod model;
 pub mod reader;
+pub mod situation;
 pub mod size;
 pub mod state;
 pub mod ways;
@@ -35,6 +36,7 @@ use self::reader::{Reader, Segment, UNREAD};
 use self::state::State;
 use crate::flow::{Gap, PacketIndex, Side, Span};
 use crate::time::Timestamp;
+use std::hint::black_box;
 
 /// A message, as far as sizes, order and time tell.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,7 +68,7 @@ impl Estimate {
     }
 }
 
-/// The encrypted messages of one connection.
+/// The encrypted messages of one connection: what is decided of them, once it is believed, is in [`Scratch::told`].
 ///
 /// What reads it is in a box, which has to come from far in memory where there are thousands of connections. A segment only
 /// asks for what is here: it is put into the box without a look.
@@ -99,17 +101,6 @@ impl Decoder {
         size_of::<Self>() + self.reader.allocated()
     }
 
-    /// The messages that were decided since the last call, of a connection that was believed by then.
-    pub fn take(&mut self) -> Option<Vec<Estimate>> {
-        self.reader.take()
-    }
-
-    /// So many messages were decided just now that [`Self::take`] should not wait for the next tick.
-    #[inline]
-    pub fn is_full(&self) -> bool {
-        self.new == 0 && self.reader.is_full()
-    }
-
     /// Whose habits `side` has, as far as its handshake told, by the segments that were read.
     pub fn writer(&self, side: Side) -> Writer {
         self.reader.writer(side)
@@ -126,7 +117,8 @@ impl Decoder {
         let len = u32::try_from(span.len).unwrap_or(u32::MAX);
         let Span { offset, time, pushed, .. } = *span;
         let end = offset + span.len;
-        self.add(model, scratch, Segment { end, time, index, len, side, pushed, lost: false });
+        self.reader.keep(self.new, Segment { end, time, index, len, side, pushed, lost: false });
+        self.kept(model, scratch);
     }
 
     /// Bytes of `side` are missing; `time` is when that became clear.
@@ -141,12 +133,14 @@ impl Decoder {
             return self.reader.restart(side, time);
         }
         let end = gap.offset + gap.len;
-        self.add(model, scratch, Segment { end, time, index, len: gap.len as u32, side, pushed: false, lost: true });
+        let len = gap.len as u32;
+        self.reader.keep(self.new, Segment { end, time, index, len, side, pushed: false, lost: true });
+        self.kept(model, scratch);
     }
 
+    /// One more waits.
     #[inline]
-    fn add(&mut self, model: &Model, scratch: &mut Scratch, segment: Segment) {
-        self.reader.keep(self.new, segment);
+    fn kept(&mut self, model: &Model, scratch: &mut Scratch) {
         self.new += 1;
         if usize::from(self.new) == UNREAD {
             self.read(model, scratch);
@@ -166,15 +160,16 @@ impl Decoder {
     }
 
     /// Reads the segments that wait.
+    #[inline(never)] // it is seldom their turn
     fn read(&mut self, model: &Model, scratch: &mut Scratch) {
+        black_box(self.look_further());
         self.reader.read(model, scratch, std::mem::take(&mut self.new));
         self.waits = self.reader.waits();
     }
 
     /// One second of capture time has passed.
     pub fn tick(&mut self, model: &Model, scratch: &mut Scratch, time: Timestamp) {
-        self.read(model, scratch);
-        self.reader.tick(scratch, time);
+        self.reader.tick(model, scratch, (std::mem::take(&mut self.new), time));
         self.waits = self.reader.waits();
     }
 

@@ -8,7 +8,6 @@
 use super::counts::{self, Context, Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
 use super::kind::{KINDS, Kind};
 use super::size::{BINS, FIXED, bin, candidates, noise, width};
-use super::state::{ALL_OFFERED, REST_DENIED, SAME};
 use std::sync::LazyLock;
 
 /// Weight of the coarser level, in messages, for what the same side did before.
@@ -34,18 +33,26 @@ pub struct Possible {
     pub entries: u32,
     /// How probable its size is ([`Model::size`]).
     pub size: f32,
-    /// Bounds of what its kind and its size count for in any situation ([`Situation::most`](super::state::Situation::most)).
-    pub bounds: Bounds,
 }
 
-/// What a kind counts for at least where its situation may make it more probable than habit does, and what its size counts
-/// for at most.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Of the kind.
-    pub least: f32,
-    /// Of the size.
-    pub most: f32,
+/// By kind, what its size counts for at most, or kind and size together; minus infinity for a kind that cannot have the
+/// length.
+pub type Most = [f32; KINDS];
+
+/// What some bytes may be.
+#[derive(Clone, Copy)]
+pub struct Choice<'a> {
+    /// The messages.
+    pub all: &'a [Possible],
+    /// The same by kind.
+    pub most: &'a Most,
+}
+
+/// Room for what a long write may be.
+#[derive(Default)]
+pub struct Room {
+    all: Vec<Possible>,
+    most: Most,
 }
 
 /// Probabilities of messages by situation, and of their sizes.
@@ -60,8 +67,9 @@ pub struct Model {
     /// By length, where its messages begin in `possible`.
     places: Vec<u32>,
     possible: Vec<Possible>,
-    /// What may stand before others in one write, with its length ([`FIXED`]).
-    fixed: Vec<(u32, Possible)>,
+    most: Vec<Most>,
+    /// What may stand before others in one write, with its length ([`FIXED`]) and what its size counts for at most.
+    fixed: Vec<(u32, Possible, f32)>,
     /// By length.
     noise: Vec<f32>,
 }
@@ -156,19 +164,24 @@ impl Model {
             fits: fits(counts),
             places: Vec::new(),
             possible: Vec::new(),
+            most: Vec::new(),
             fixed: Vec::new(),
             noise: (0..SHORT).map(noise).collect(),
         };
         let mut possible = Vec::new();
         for len in 0..SHORT {
             model.places.push(possible.len() as u32);
-            model.list(len, &mut possible);
+            let most = model.list(len, &mut possible);
+            model.most.push(most);
         }
         model.places.push(possible.len() as u32);
         model.possible = possible;
         for (len, entries, kinds) in FIXED {
-            let of_len: Vec<_> = kinds.iter().map(|kind| (len, model.one(*kind, (len, entries)))).collect();
-            model.fixed.extend(of_len);
+            for kind in kinds {
+                let size = model.size(*kind, (len, entries));
+                let most = model.largest(*kind, size);
+                model.fixed.push((len, Possible { kind: *kind, entries, size }, most));
+            }
         }
         for w in 0..WRITERS {
             let base = smooth(&next.whole(w, Owe::Unsure as usize), &any, NEXT);
@@ -227,41 +240,42 @@ impl Model {
 
     /// What `len` bytes may be; `room` is for long ones.
     #[inline]
-    pub fn possible<'a>(&'a self, len: u32, room: &'a mut Vec<Possible>) -> &'a [Possible] {
-        let place = |len: u32| self.places.get(len as usize).map(|p| *p as usize);
-        if let (Some(from), Some(to)) = (place(len), place(len.saturating_add(1))) {
-            return &self.possible[from..to];
+    pub fn possible<'a>(&'a self, len: u32, room: &'a mut Room) -> Choice<'a> {
+        let at = len as usize;
+        if let (Some([from, to]), Some(most)) =
+            (self.places.get(at..).and_then(<[u32]>::first_chunk), self.most.get(at))
+        {
+            return Choice { all: &self.possible[*from as usize..*to as usize], most };
         }
-        room.clear();
-        self.list(len, room);
-        room
+        room.all.clear();
+        room.most = self.list(len, &mut room.all);
+        Choice { all: &room.all, most: &room.most }
     }
 
-    fn list(&self, len: u32, into: &mut Vec<Possible>) {
-        candidates(len, |kind, entries| into.push(self.one(kind, (len, entries))));
+    /// What `len` bytes may be; returns what their sizes count for at most.
+    fn list(&self, len: u32, into: &mut Vec<Possible>) -> Most {
+        let mut most = [f32::NEG_INFINITY; KINDS];
+        candidates(len, |kind, entries| {
+            let size = self.size(kind, (len, entries));
+            most[kind as usize] = self.largest(kind, size);
+            into.push(Possible { kind, entries, size });
+        });
+        most
     }
 
-    fn one(&self, kind: Kind, (len, entries): (u32, u32)) -> Possible {
-        let size = self.size(kind, (len, entries));
-        Possible { kind, entries, size, bounds: self.bounds(kind, size) }
-    }
-
-    /// What may stand before others in one write, with its length.
+    /// What may stand before others in one write, with its length and what its size counts for at most.
     #[inline]
-    pub fn fixed(&self) -> &[(u32, Possible)] {
+    pub fn fixed(&self) -> &[(u32, Possible, f32)] {
         &self.fixed
     }
 
-    /// The bounds of a `kind` whose size alone has the log probability `size`.
-    #[inline]
-    pub fn bounds(&self, kind: Kind, size: f32) -> Bounds {
-        let least = if kind == Kind::NotFound { REST_DENIED } else { LEAST };
-        let most = match kind {
+    /// What the size of a `kind` counts for at most that alone has the log probability `size`, unless the situation
+    /// expects it ([`Situation::most`](super::situation::Situation::most)).
+    pub fn largest(&self, kind: Kind, size: f32) -> f32 {
+        match kind {
             Kind::GetDataTx => self.fits.iter().map(|of| of[Fit::Exact as usize]).fold(size, f32::max),
-            Kind::GetDataBlock | Kind::Block | Kind::CmpctBlock => size.max(SAME.0.max(ALL_OFFERED)),
             _ => size,
-        };
-        Bounds { least, most }
+        }
     }
 
     /// How improbable a length is when nothing is known of it ([`size::noise`](super::size::noise)).
@@ -288,16 +302,27 @@ impl Habits<'_> {
     /// Of `kind`: what its own side did and what the other did are taken for independent.
     #[inline]
     pub fn of(&self, kind: Kind) -> f32 {
-        let p = self.next[kind as usize] + self.react[kind as usize];
-        // Not `clamp`: it is never NaN, and this is done for all that any bytes may be.
-        if p > 0.0 {
-            0.0
-        } else if p > LEAST {
-            p
-        } else {
-            LEAST
-        }
+        smaller(larger(self.next[kind as usize] + self.react[kind as usize], LEAST), 0.0)
     }
+
+    /// Of each kind together with a size that counts for `most` at most.
+    #[inline]
+    pub fn with(&self, most: &Most) -> Most {
+        // All at once, a few instructions of a vector, also those that cannot have the length.
+        std::array::from_fn(|k| smaller(larger(self.next[k] + self.react[k], LEAST), 0.0) + most[k])
+    }
+}
+
+/// Not `f32::max`: none is ever NaN.
+#[inline]
+pub fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The same of `f32::min`.
+#[inline]
+fn smaller(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
 }
 
 /// Log probability of one size in each bin: what was counted, spread a little over the neighbours, and a broad part.

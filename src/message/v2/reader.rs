@@ -22,13 +22,9 @@ const EVIDENCE: (f32, f32) = (-20.0, 40.0);
 const ANSWERED: u8 = 3;
 /// Messages that wait until the connection is believed.
 const HELD: usize = 32;
-/// So many decided messages do not wait for the next tick.
-const TOLD: usize = 6;
-/// Room for them: that is looked at after each reading of up to [`UNREAD`] segments, and most decide one message each.
-const TOLD_ROOM: usize = TOLD - 1 + UNREAD;
 /// Segments that wait to be read together: the readings of a connection are memory that, with thousands of them, each time
 /// comes from far.
-pub const UNREAD: usize = 7;
+pub const UNREAD: usize = 15;
 /// After so many segments that nothing explains, as many are let pass unread.
 const PATIENCE: u32 = 256;
 /// Unit of [`Tick`], ns.
@@ -61,16 +57,14 @@ pub struct Segment {
     pub lost: bool,
 }
 
-/// The readings of one encrypted connection, and what they tell.
+/// The readings of one encrypted connection, and what they tell. In this order, so that the last segment that may wait, and
+/// what it makes the others be read by, come from memory together.
+#[repr(C)]
 pub struct Reader {
     /// Those that wait to be read, and what is left of others.
     segments: [Segment; UNREAD],
     beam: Beam,
     base: Option<Timestamp>,
-    /// Decided messages of a connection that is not believed yet.
-    held: Vec<Estimate>,
-    /// Decided messages that are certain to be told: all at once, since each time takes its way to the node stage.
-    pub(super) told: Vec<Estimate>,
     /// Longest segment and how often it was seen.
     full: [(u32, u8); 2],
     /// Full segments without PSH, and with it.
@@ -80,6 +74,8 @@ pub struct Reader {
     believed: bool,
     /// Segments since it was last believed.
     unread: u32,
+    /// Decided messages of a connection that is not believed yet.
+    held: Vec<Estimate>,
 }
 
 impl Reader {
@@ -98,14 +94,13 @@ impl Reader {
             segments: [none; UNREAD],
             beam: Beam::new(from_start),
             base: None,
-            held: Vec::new(),
-            told: Vec::new(),
             full: [(0, 0); 2],
             pushes: [[0; 2]; 2],
             evidence: 0.0,
             from_start,
             believed: false,
             unread: 0,
+            held: Vec::new(),
         }
     }
 
@@ -121,18 +116,7 @@ impl Reader {
 
     /// Memory that it has, bytes.
     pub fn allocated(&self) -> usize {
-        let estimates = self.held.capacity() + self.told.capacity();
-        size_of::<Self>() + self.beam.allocated() + estimates * size_of::<Estimate>()
-    }
-
-    /// The messages that were decided since the last call, of a connection that was believed by then.
-    pub fn take(&mut self) -> Option<Vec<Estimate>> {
-        (!self.told.is_empty()).then(|| std::mem::take(&mut self.told))
-    }
-
-    /// So many messages are decided that [`Self::take`] should not wait for the next tick.
-    pub fn is_full(&self) -> bool {
-        self.told.len() >= TOLD
+        size_of::<Self>() + self.beam.allocated() + self.held.capacity() * size_of::<Estimate>()
     }
 
     /// Whose habits `side` has, as far as its handshake told, by the segments that were read.
@@ -181,6 +165,17 @@ impl Reader {
 
     /// Reads the first `new` of the segments that wait.
     pub fn read(&mut self, model: &Model, scratch: &mut Scratch, new: u8) {
+        let own = self.beam.take_room(scratch);
+        self.read_all(model, scratch, new);
+        if self.beam.is_long() {
+            // What all agree on need not wait for the next second.
+            let common = self.beam.common(scratch);
+            self.settle(scratch, common);
+        }
+        self.beam.leave_room(scratch, own);
+    }
+
+    fn read_all(&mut self, model: &Model, scratch: &mut Scratch, new: u8) {
         for i in 0..usize::from(new) {
             let segment = self.segments[i];
             let ends = if segment.lost { (Some(-1.0), Some(-0.5)) } else { self.ends(&segment) };
@@ -243,18 +238,17 @@ impl Reader {
         }
         let gain = self.beam.write(model, scratch, w);
         self.evidence = (self.evidence + gain).clamp(EVIDENCE.0, EVIDENCE.1);
-        self.judge();
+        self.judge(&mut scratch.told);
         if !scratch.decided.is_empty() {
-            scratch.decided.iter().for_each(|node| self.decided(node, 1.0));
+            let Scratch { decided, told, .. } = scratch;
+            for node in &*decided {
+                self.decided(told, node, 1.0);
+            }
         } else if self.beam.readings.len() == 1 {
             let node = self.beam.readings[0].node;
             self.settle(scratch, node);
         } else if self.beam.nodes.len() > NODES {
             self.crowded(scratch);
-        } else if self.beam.is_full() {
-            // Before more room is taken: what all agree on need not wait for the next second.
-            let common = self.beam.common(scratch);
-            self.settle(scratch, common);
         }
     }
 
@@ -265,13 +259,12 @@ impl Reader {
             self.held = Vec::new();
         }
         if self.unread > 2 * PATIENCE {
-            let told = std::mem::take(&mut self.told);
             let Self { segments, full, pushes, .. } = *self;
-            *self = Self { segments, told, full, pushes, ..Self::new(false) };
+            *self = Self { segments, full, pushes, ..Self::new(false) };
         }
     }
 
-    fn judge(&mut self) {
+    fn judge(&mut self, told: &mut Vec<Estimate>) {
         if self.believed {
             self.believed = self.evidence > DOUBTED;
             self.unread = 0;
@@ -280,14 +273,19 @@ impl Reader {
             let handshake = Kind::Verack.once().is_some_and(|bit| state.ends.iter().any(|e| e.once & bit != 0));
             self.believed = if self.from_start { handshake } else { state.answered >= ANSWERED };
             if self.believed {
-                self.told.append(&mut self.held);
+                told.append(&mut self.held);
                 self.held = Vec::new();
             }
         }
     }
 
-    /// One second of capture time has passed.
-    pub fn tick(&mut self, scratch: &mut Scratch, time: Timestamp) {
+    /// One second of capture time has passed, all of whose segments are read: the first `new` of those that wait.
+    pub fn tick(&mut self, model: &Model, scratch: &mut Scratch, (new, time): (u8, Timestamp)) {
+        if new == 0 && self.beam.nodes.is_empty() {
+            return;
+        }
+        let own = self.beam.take_room(scratch);
+        self.read_all(model, scratch, new);
         if !self.beam.nodes.is_empty() {
             let now = self.now(time);
             self.beam.second(now);
@@ -295,9 +293,7 @@ impl Reader {
             self.settle(scratch, common);
             self.overdue(scratch, time.plus(-DEADLINE));
         }
-        if self.beam.nodes.is_empty() {
-            self.beam.rest();
-        }
+        self.beam.leave_room(scratch, own);
     }
 
     /// Decides everything up to `time` as the best reading has it.
@@ -326,13 +322,15 @@ impl Reader {
             return;
         }
         let mut beam = std::mem::take(&mut self.beam);
-        beam.decide(scratch, node, |node, share| self.decided(node, share));
-        self.beam = beam;
+        let mut told = std::mem::take(&mut scratch.told);
+        beam.decide(scratch, node, |node, share| self.decided(&mut told, node, share));
+        (self.beam, scratch.told) = (beam, told);
     }
 
-    /// A message is decided, which so large a share of the readings has.
+    /// A message is decided, which so large a share of the readings has: it is told, or waits until the connection is
+    /// believed.
     #[inline]
-    fn decided(&mut self, node: &Node, share: f32) {
+    fn decided(&mut self, told: &mut Vec<Estimate>, node: &Node, share: f32) {
         let Some(message) = estimate(node, share) else { return };
         if !self.believed {
             if self.held.len() >= HELD {
@@ -340,10 +338,7 @@ impl Reader {
             }
             return self.held.push(message);
         }
-        if self.told.capacity() == 0 {
-            self.told.reserve_exact(TOLD_ROOM);
-        }
-        self.told.push(message);
+        told.push(message);
     }
 
     /// The connection ends: everything is decided.

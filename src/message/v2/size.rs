@@ -187,6 +187,15 @@ mod tests {
     }
 
     #[test]
+    fn no_kind_twice() {
+        // A length longer than all counts of entries, and some that differ in the bytes of the count.
+        for len in (0..30_000).chain(900_000..901_000) {
+            let all = kinds(len);
+            assert!(all.iter().enumerate().all(|(i, k)| all[..i].iter().all(|e| e.0 != k.0)), "{len}: {all:?}");
+        }
+    }
+
+    #[test]
     fn bins_grow() {
         let mut last = 0;
         for x in 1..100_000 {

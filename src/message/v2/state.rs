@@ -3,7 +3,6 @@
 use super::accounts::{BATCHES, Batches, Debt};
 use super::counts::{Context, Fit, Owe, Writer};
 use super::kind::Kind;
-use super::model::{Bounds, Habits, Model};
 use crate::flow::Side;
 
 /// Capture time in units of 100 µs since the connection was taken up.
@@ -23,16 +22,6 @@ const NEVER_TX: Tick = 5 * SECOND;
 const UNANSWERED: f32 = -2.0;
 /// The same when it is only overdue.
 const SLOW: f32 = -4.0;
-/// Log probability of not finding more than was asked for.
-const TOO_MANY: f32 = -8.0;
-/// Log probability of a message that is sent once only coming again.
-const AGAIN: f32 = -10.0;
-/// Log probability of asking for what was never offered.
-const NOT_OFFERED: f32 = -7.0;
-/// The same where the offer may have been missed, of more than one block: few nodes lag.
-const RARELY_OFFERED: f32 = -5.0;
-/// Blocks that Bitcoin Core has asked one peer for at most (`MAX_BLOCKS_IN_TRANSIT_PER_PEER`).
-const IN_FLIGHT: u32 = 16;
 /// A lost request or answer leaves everything unsure for this long.
 pub const UNSURE: Tick = 3 * SECOND;
 
@@ -43,24 +32,9 @@ const OVERDUE: Tick = 4;
 const PATIENCE: Tick = 1000;
 /// Bitcoin Core asks for what was announced within this time, its own delays included (2 s for peers that called, for
 /// announcements by txid, and for peers that are busy).
-const FRESH: Tick = 5 * SECOND;
+pub(super) const FRESH: Tick = 5 * SECOND;
 /// btcd asks at once, for what that one `inv` announced.
 const FRESH_BTCD: Tick = SECOND;
-/// Log probability that what is left of a request for transactions is denied.
-pub const REST_DENIED: f32 = -4.0;
-/// Log probability of asking for all blocks that were just offered.
-pub const ALL_OFFERED: f32 = -0.7;
-/// Compact blocks as long as the one before (log probability: a half), and the share of those nearly so.
-pub const SAME: (f32, f32) = (-std::f32::consts::LN_2, 0.2);
-/// Compact blocks nearly as long: the coinbase and a few short ids more or less, bytes.
-const NEARLY: u32 = 40;
-
-/// A compact block without short ids has at least so many bytes (the coinbase has a witness commitment).
-const NO_IDS: u32 = 276;
-/// A compact block of an empty block is shorter.
-const EMPTY: u32 = 400;
-/// Log probability of two blocks within a second that are not empty: only test networks mine in a row.
-const SO_SOON: f32 = -6.0;
 
 /// Debts remembered.
 const DEBTS: usize = 3;
@@ -90,25 +64,25 @@ pub struct End {
     /// Whose habits it has.
     pub writer: Writer,
     /// Sent a compact block that may be asked about.
-    offered_block: bool,
-    debts: [Debt; DEBTS],
+    pub(super) offered_block: bool,
+    pub(super) debts: [Debt; DEBTS],
     /// Transactions announced and not asked for.
     announced: u16,
     /// Those of the newest `inv`s.
-    batches: Batches,
+    pub(super) batches: Batches,
     /// Blocks announced and not asked for.
-    blocks: u16,
+    pub(super) blocks: u16,
     /// When they were last announced or asked for.
-    blocks_at: Tick,
+    pub(super) blocks_at: Tick,
     /// Until when hashes of blocks are expected by it (`getblocks`); 0: it did not ask.
     blocks_until: Tick,
     /// Its slowest and its quickest answer; none: [`Delay::MAX`].
     slowest: Delay,
     quickest: Delay,
     /// Size of its last compact block.
-    compact: u32,
+    pub(super) compact: u32,
     /// The same of its last block.
-    block: u32,
+    pub(super) block: u32,
     /// When its last message ended.
     last: Tick,
 }
@@ -214,17 +188,6 @@ impl End {
     }
 }
 
-/// Log probability of a size when the one before is known, and of `any` size otherwise: of empty blocks there are many
-/// in a row on test networks.
-fn alike(any: f32, before: u32, len: u32) -> f32 {
-    match before.abs_diff(len) {
-        _ if before == 0 => any,
-        0 => SAME.0,
-        1..NEARLY => (any.exp() + SAME.1 / (2 * NEARLY) as f32).ln() - 0.7,
-        _ => any - 1.2,
-    }
-}
-
 fn class(time: Tick) -> u8 {
     match time {
         0..20 => 0,
@@ -267,13 +230,6 @@ impl State {
     #[inline]
     pub fn look(&self) -> u32 {
         self.ends.iter().fold(self.unsure, |a, e| a ^ e.pending ^ e.batches.at[BATCHES - 1] ^ e.debts[0].since ^ e.last)
-    }
-
-    /// What `side` is at: what the probabilities of its next message depend on.
-    #[inline]
-    pub fn situation<'a>(&'a self, model: &'a Model, side: Side, now: Tick) -> Situation<'a> {
-        let context = self.context(side, now);
-        Situation { state: self, model, side, now, habits: model.habits(&context), context }
     }
 
     /// The situation of `side`, as the learnt table has it.
@@ -403,91 +359,5 @@ impl State {
     /// Time has passed: log probability of what was not answered.
     pub fn expire(&mut self, now: Tick) -> f32 {
         self.ends.iter_mut().filter(|e| e.is_in_debt()).map(|e| e.expire(now)).sum()
-    }
-}
-
-/// What a side is at, looked up once for all that it may send now.
-#[derive(Clone, Copy)]
-pub struct Situation<'a> {
-    state: &'a State,
-    model: &'a Model,
-    side: Side,
-    now: Tick,
-    context: Context,
-    habits: Habits<'a>,
-}
-
-impl Situation<'_> {
-    /// What [`Situation::score`] is at most.
-    #[inline]
-    pub fn most(&self, kind: Kind, bounds: Bounds) -> f32 {
-        let p = self.habits.of(kind);
-        // Not `max`: neither is ever NaN, and this is done for all that any bytes may be.
-        (if p > bounds.least { p } else { bounds.least }) + bounds.most
-    }
-
-    /// Log probability that the side now sends a `kind` of `len` bytes with `n` entries; `size` is that of such a size
-    /// alone ([`Model::size`]).
-    pub fn score(&self, kind: Kind, (len, n): (u32, u32), size: f32) -> f32 {
-        let Self { state, model, side, now, context: c, habits } = *self;
-        let me = &state.ends[side as usize];
-        let peer = &state.ends[side.other() as usize];
-        let unsure = now < state.unsure;
-        let mut p = habits.of(kind);
-        if let Some(bit) = kind.once() {
-            // Joined in the middle, the handshake is over.
-            let over =
-                kind != Kind::SendHeaders && me.stage == Stage::Open && me.once & 1 == 0 && kind != Kind::Version;
-            p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
-        }
-        p + match kind {
-            // btcd announces transactions by a timer of seconds; a block at once.
-            Kind::Inv
-                if me.writer == Writer::Btcd
-                    && n > 1
-                    && c.gap < 3
-                    && now - me.batches.at[0].min(now) < SECOND
-                    && me.batches.counts[0] > 0 =>
-            {
-                size + SO_SOON
-            }
-            Kind::NotFound => {
-                // What is left of a request is denied at once.
-                let rest = me.debts[0].what == Owe::Tx && u32::from(me.debts[0].count) == n;
-                let denied = if rest { (REST_DENIED - p).max(0.0) } else { 0.0 };
-                let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
-                denied + size + if asked || unsure { 0.0 } else { TOO_MANY }
-            }
-            Kind::GetDataTx => match state.fit(side, n, now) {
-                Fit::Exact => model.fit(me.writer, Fit::Exact),
-                fit if unsure => model.fit(me.writer, fit).max(-2.0) + size,
-                fit => model.fit(me.writer, fit) + size,
-            },
-            Kind::GetDataBlock => {
-                let offered =
-                    (n == 1 && (peer.offered_block || peer.writer == Writer::Btcd)) || u32::from(peer.blocks) >= n;
-                let recent = now.saturating_sub(peer.blocks_at) <= FRESH;
-                let all = if recent && u32::from(peer.blocks) == n { ALL_OFFERED } else { f32::NEG_INFINITY };
-                let strange = match n {
-                    n if offered || (n == 1 && unsure) => 0.0,
-                    2..=IN_FLIGHT if unsure => RARELY_OFFERED,
-                    _ => NOT_OFFERED,
-                };
-                size.max(all) + strange
-            }
-            Kind::GetBlockTxn => {
-                // An index has 1 or 3 bytes, a short id 6: nobody asks for more than there are.
-                let indexes = len.saturating_sub(54).div_ceil(3);
-                let known = peer.compact == 0 || indexes <= peer.compact.saturating_sub(NO_IDS) / 6;
-                size + if unsure || (peer.offered_block && known) { 0.0 } else { NOT_OFFERED }
-            }
-            Kind::CmpctBlock => {
-                let again = me.previous == Kind::CmpctBlock && c.gap < 3;
-                let empty = len < EMPTY && me.compact.abs_diff(len) < NEARLY;
-                alike(size, me.compact, len) + if again && !empty { SO_SOON } else { 0.0 }
-            }
-            Kind::Block => alike(size, me.block, len),
-            _ => size,
-        }
     }
 }

@@ -3,10 +3,11 @@
 //! A way is not gone before it is chosen ([`super::beam`]): most are not worth
 //! the copy of a state.
 
-use super::kind::{KINDS, Kind};
-use super::model::{Model, Possible};
+use super::kind::Kind;
+use super::model::{Choice, Model, Possible, Room, larger};
+use super::situation::Situation;
 use super::size;
-use super::state::{Situation, Stage, State, Tick, UNSURE};
+use super::state::{Stage, State, Tick, UNSURE};
 use crate::flow::{PacketIndex, Side};
 use crate::time::Timestamp;
 
@@ -27,7 +28,7 @@ const NOT_MUCH: f32 = 6.0;
 /// Messages of one write at most.
 const TILES: usize = 8;
 /// Steps of the search for several messages in one write.
-const SEARCH: usize = 24;
+const SEARCH: usize = 16;
 /// Longest write that is taken for several short messages.
 const LONGEST_JOINED: u32 = 2000;
 /// Bytes before the first message: key (BIP 324), garbage, terminator and version packet.
@@ -87,15 +88,20 @@ struct Part {
     count: u8,
 }
 
-/// The ways on from all readings, and room for the search of them.
+/// The ways on from all readings.
 #[derive(Default)]
 pub struct Ways {
     all: Vec<Way>,
     /// The best of their scores.
     best: f32,
     tiles: Vec<Tile>,
-    /// Room for what a long write may be.
-    long: Vec<Possible>,
+}
+
+/// Room for the search of ways.
+#[derive(Default)]
+pub struct Search {
+    /// For what a long write may be.
+    long: Room,
     stack: Vec<Part>,
 }
 
@@ -158,12 +164,6 @@ impl Ways {
     }
 }
 
-/// Not `f32::max`: none is ever NaN.
-#[inline]
-fn larger(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
-}
-
 /// Goes on from `state` with `tiles`; without any, a message goes on.
 pub fn walk(state: &mut State, w: &Write, tiles: &[Tile]) {
     if tiles.is_empty() {
@@ -184,7 +184,12 @@ fn tell(state: &mut State, w: &Write, tiles: &[Tile]) {
 }
 
 /// All ways on from a reading.
-pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u8, &State, f32)) {
+pub fn go_on(
+    model: &Model,
+    (ways, room): (&mut Ways, &mut Search),
+    w: &Write,
+    (from, state, score): (u8, &State, f32),
+) {
     // The way is at most as probable as the reading.
     if score <= ways.best - BEHIND {
         return;
@@ -203,37 +208,49 @@ pub fn go_on(model: &Model, ways: &mut Ways, w: &Write, (from, state, score): (u
     let noise = model.noise(total);
     let unknown = score + if w.lost { LOST } else { UNKNOWN } - noise;
     let mut best = unknown;
-    let mut long = std::mem::take(&mut ways.long);
     let mut least = larger(larger(ways.best, best) - BEHIND, unknown - 2.0);
-    let possible = model.possible(total, &mut long);
+    let Choice { all, most } = model.possible(total, &mut room.long);
     // What may be the most probable first: the others are seldom worth a closer look then.
-    let (mut likely, mut top, mut most) = (0, f32::NEG_INFINITY, [f32::NEG_INFINITY; KINDS]);
-    for (i, (most, p)) in most.iter_mut().zip(possible).enumerate() {
-        *most = score + at.most(p.kind, p.bounds);
-        (likely, top) = if *most > top { (i, *most) } else { (likely, top) };
-    }
-    let scored = |p: &Possible| score + at.score(p.kind, (total, p.entries), p.size);
-    let first = possible.get(likely).filter(|_| top > least).map_or(f32::NEG_INFINITY, scored);
-    least = larger(least, first - BEHIND);
-    for (i, (possible, &most)) in possible.iter().zip(&most).enumerate() {
-        let p = match i == likely {
-            true => first,
-            false if most <= least => continue,
-            false => scored(possible),
-        };
-        if p > least {
-            best = larger(best, p);
-            least = larger(least, p - BEHIND);
-            let Possible { kind, entries, .. } = *possible;
-            ways.push(from, p, &[Tile { kind, len: total, entries }]);
+    let most = at.most_of_all(total, most);
+    let of = |p: &Possible| score + most[p.kind as usize];
+    let (mut likely, mut top, mut second) = (None, least, f32::NEG_INFINITY);
+    for p in all {
+        let most = of(p);
+        if most > top {
+            (likely, top, second) = (Some(p), most, top);
+        } else {
+            second = larger(second, most);
         }
     }
-    ways.long = long;
+    let scored = |p: &Possible| score + at.score(p.kind, (total, p.entries), p.size);
+    let first = likely.map_or(f32::NEG_INFINITY, scored);
+    least = larger(least, first - BEHIND);
+    let tile = |p: &Possible| [Tile { kind: p.kind, len: total, entries: p.entries }];
+    if let Some(likely) = likely.filter(|_| second <= least) {
+        // Nothing else.
+        if first > least {
+            best = larger(best, first);
+            ways.push(from, first, &tile(likely));
+        }
+    } else {
+        for possible in all {
+            let p = match likely {
+                Some(p) if p.kind == possible.kind => first,
+                _ if of(possible) <= least => continue,
+                _ => scored(possible),
+            };
+            if p > least {
+                best = larger(best, p);
+                least = larger(least, p - BEHIND);
+                ways.push(from, p, &tile(possible));
+            }
+        }
+    }
     // What is that far behind the other readings' ways would not be kept.
     best = larger(best, ways.best - BEHIND);
     if best - score + noise < POOR {
         if from == 0 && total <= LONGEST_JOINED {
-            several(model, ways, w, (from, state, score), (total, best));
+            several(model, (ways, room), w, (from, state, score), (total, best));
         }
         ways.push(from, unknown, &[Tile { kind: Kind::Unknown, len: total, entries: 0 }]);
         if w.ends.0.is_none() {
@@ -265,12 +282,11 @@ fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, s
 #[inline(never)] // it is rare, and long
 fn several(
     model: &Model,
-    ways: &mut Ways,
+    (ways, Search { long, stack }): (&mut Ways, &mut Search),
     w: &Write,
     (from, before, score): (u8, &State, f32),
     (total, mut best): (u32, f32),
 ) {
-    let mut stack = std::mem::take(&mut ways.stack);
     let none = Tile { kind: Kind::Unknown, len: 0, entries: 0 };
     stack.push(Part { score, rest: total, tiles: [none; TILES], count: 0 });
     let mut steps = 0;
@@ -288,9 +304,9 @@ fn several(
         let at = after.as_ref().unwrap_or(before).situation(model, w.side, w.now);
         let joined = part.score + JOINED;
         if count > 0 {
-            let mut long = std::mem::take(&mut ways.long);
-            for &Possible { kind, entries, size, bounds } in model.possible(part.rest, &mut long) {
-                if joined + at.most(kind, bounds) <= best - NOT_MUCH {
+            let Choice { all, most } = model.possible(part.rest, long);
+            for &Possible { kind, entries, size } in all {
+                if joined + at.most(kind, (part.rest, most[kind as usize])) <= best - NOT_MUCH {
                     continue;
                 }
                 let p = joined + at.score(kind, (part.rest, entries), size);
@@ -301,14 +317,13 @@ fn several(
                     ways.push(from, p, &tiles[..=count]);
                 }
             }
-            ways.long = long;
         }
         if count + 1 >= TILES {
             continue;
         }
         let first = stack.len();
-        for &(len, Possible { kind, entries, size, bounds }) in model.fixed() {
-            if len + size::SHORTEST > part.rest || joined + at.most(kind, bounds) <= best {
+        for &(len, Possible { kind, entries, size }, most) in model.fixed() {
+            if len + size::SHORTEST > part.rest || joined + at.most(kind, (len, most)) <= best {
                 continue;
             }
             let p = joined + at.score(kind, (len, entries), size);
@@ -322,5 +337,4 @@ fn several(
         stack[first..].sort_unstable_by(|a, b| a.score.total_cmp(&b.score));
     }
     stack.clear();
-    ways.stack = stack;
 }

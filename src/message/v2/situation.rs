@@ -1,0 +1,161 @@
+//! What a side may send now: how probable each message is where the protocol stands.
+
+use super::counts::{Context, Fit, Owe, Writer};
+use super::kind::Kind;
+use super::model::{Habits, Model, Most, larger};
+use super::state::{FRESH, SECOND, Stage, State, Tick};
+use crate::flow::Side;
+
+/// Log probability of not finding more than was asked for.
+const TOO_MANY: f32 = -8.0;
+/// Log probability of a message that is sent once only coming again.
+const AGAIN: f32 = -10.0;
+/// Log probability of asking for what was never offered.
+const NOT_OFFERED: f32 = -7.0;
+/// The same where the offer may have been missed, of more than one block: few nodes lag.
+const RARELY_OFFERED: f32 = -5.0;
+/// Blocks that Bitcoin Core has asked one peer for at most (`MAX_BLOCKS_IN_TRANSIT_PER_PEER`).
+const IN_FLIGHT: u32 = 16;
+/// Log probability that what is left of a request for transactions is denied.
+const REST_DENIED: f32 = -4.0;
+/// Log probability of asking for all blocks that were just offered.
+const ALL_OFFERED: f32 = -0.7;
+/// Compact blocks as long as the one before (log probability: a half), and the share of those nearly so.
+const SAME: (f32, f32) = (-std::f32::consts::LN_2, 0.2);
+/// Compact blocks nearly as long: the coinbase and a few short ids more or less, bytes.
+const NEARLY: u32 = 40;
+/// A compact block without short ids has at least so many bytes (the coinbase has a witness commitment).
+const NO_IDS: u32 = 276;
+/// A compact block of an empty block is shorter.
+const EMPTY: u32 = 400;
+/// Log probability of two blocks within a second that are not empty: only test networks mine in a row.
+const SO_SOON: f32 = -6.0;
+
+/// Log probability of a size when the one before is known, and of `any` size otherwise: of empty blocks there are many
+/// in a row on test networks.
+fn alike(any: f32, before: u32, len: u32) -> f32 {
+    match before.abs_diff(len) {
+        _ if before == 0 => any,
+        0 => SAME.0,
+        1..NEARLY => (any.exp() + SAME.1 / (2 * NEARLY) as f32).ln() - 0.7,
+        _ => any - 1.2,
+    }
+}
+
+impl State {
+    /// What `side` is at: what the probabilities of its next message depend on.
+    #[inline]
+    pub fn situation<'a>(&'a self, model: &'a Model, side: Side, now: Tick) -> Situation<'a> {
+        let context = self.context(side, now);
+        Situation { state: self, model, side, now, habits: model.habits(&context), context }
+    }
+}
+
+/// What a side is at, looked up once for all that it may send now.
+#[derive(Clone, Copy)]
+pub struct Situation<'a> {
+    state: &'a State,
+    model: &'a Model,
+    side: Side,
+    now: Tick,
+    context: Context,
+    habits: Habits<'a>,
+}
+
+impl Situation<'_> {
+    /// What [`Situation::score`] is at most, of `len` bytes of a size that counts for `most` at most ([`Model::largest`]).
+    #[inline]
+    pub fn most(&self, kind: Kind, (len, most): (u32, f32)) -> f32 {
+        larger(self.habits.of(kind) + most, self.expected(kind, (len, most)))
+    }
+
+    /// The same of every kind that may have `len` bytes.
+    #[inline]
+    pub fn most_of_all(&self, len: u32, most: &Most) -> Most {
+        let mut all = self.habits.with(most);
+        for kind in [Kind::NotFound, Kind::GetDataBlock, Kind::Block, Kind::CmpctBlock] {
+            let i = kind as usize;
+            all[i] = larger(all[i], self.expected(kind, (len, most[i])));
+        }
+        all
+    }
+
+    /// The same of a kind that is more probable than by habit, or a size than by itself: one that was asked for or seen.
+    #[inline]
+    fn expected(&self, kind: Kind, (len, most): (u32, f32)) -> f32 {
+        let me = &self.state.ends[self.side as usize];
+        let peer = &self.state.ends[self.side.other() as usize];
+        match kind {
+            Kind::NotFound if me.debts[0].what == Owe::Tx => REST_DENIED + most,
+            Kind::GetDataBlock if peer.blocks > 0 => self.habits.of(kind) + larger(most, ALL_OFFERED),
+            Kind::Block if me.block.abs_diff(len) < NEARLY => self.habits.of(kind) + larger(most, SAME.0),
+            Kind::CmpctBlock if me.compact.abs_diff(len) < NEARLY => self.habits.of(kind) + larger(most, SAME.0),
+            _ => f32::NEG_INFINITY,
+        }
+    }
+
+    /// Log probability that the side now sends a `kind` of `len` bytes with `n` entries; `size` is that of such a size
+    /// alone ([`Model::size`]).
+    pub fn score(&self, kind: Kind, (len, n): (u32, u32), size: f32) -> f32 {
+        let Self { state, model, side, now, context: c, habits } = *self;
+        let me = &state.ends[side as usize];
+        let peer = &state.ends[side.other() as usize];
+        let unsure = now < state.unsure;
+        let mut p = habits.of(kind);
+        if let Some(bit) = kind.once() {
+            // Joined in the middle, the handshake is over.
+            let over =
+                kind != Kind::SendHeaders && me.stage == Stage::Open && me.once & 1 == 0 && kind != Kind::Version;
+            p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
+        }
+        p + match kind {
+            // btcd announces transactions by a timer of seconds; a block at once.
+            Kind::Inv
+                if me.writer == Writer::Btcd
+                    && n > 1
+                    && c.gap < 3
+                    && now - me.batches.at[0].min(now) < SECOND
+                    && me.batches.counts[0] > 0 =>
+            {
+                size + SO_SOON
+            }
+            Kind::NotFound => {
+                // What is left of a request is denied at once.
+                let rest = me.debts[0].what == Owe::Tx && u32::from(me.debts[0].count) == n;
+                let denied = if rest { (REST_DENIED - p).max(0.0) } else { 0.0 };
+                let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
+                denied + size + if asked || unsure { 0.0 } else { TOO_MANY }
+            }
+            Kind::GetDataTx => match state.fit(side, n, now) {
+                Fit::Exact => model.fit(me.writer, Fit::Exact),
+                fit if unsure => model.fit(me.writer, fit).max(-2.0) + size,
+                fit => model.fit(me.writer, fit) + size,
+            },
+            Kind::GetDataBlock => {
+                let offered =
+                    (n == 1 && (peer.offered_block || peer.writer == Writer::Btcd)) || u32::from(peer.blocks) >= n;
+                let recent = now.saturating_sub(peer.blocks_at) <= FRESH;
+                let all = if recent && u32::from(peer.blocks) == n { ALL_OFFERED } else { f32::NEG_INFINITY };
+                let strange = match n {
+                    n if offered || (n == 1 && unsure) => 0.0,
+                    2..=IN_FLIGHT if unsure => RARELY_OFFERED,
+                    _ => NOT_OFFERED,
+                };
+                size.max(all) + strange
+            }
+            Kind::GetBlockTxn => {
+                // An index has 1 or 3 bytes, a short id 6: nobody asks for more than there are.
+                let indexes = len.saturating_sub(54).div_ceil(3);
+                let known = peer.compact == 0 || indexes <= peer.compact.saturating_sub(NO_IDS) / 6;
+                size + if unsure || (peer.offered_block && known) { 0.0 } else { NOT_OFFERED }
+            }
+            Kind::CmpctBlock => {
+                let again = me.previous == Kind::CmpctBlock && c.gap < 3;
+                let empty = len < EMPTY && me.compact.abs_diff(len) < NEARLY;
+                alike(size, me.compact, len) + if again && !empty { SO_SOON } else { 0.0 }
+            }
+            Kind::Block => alike(size, me.block, len),
+            _ => size,
+        }
+    }
+}
