@@ -162,6 +162,8 @@ impl Decoder {
     /// Reads the segments that wait.
     #[inline(never)] // it is seldom their turn
     fn read(&mut self, model: &Model, scratch: &mut Scratch) {
+        // What a fault has left there is of another connection.
+        scratch.told.clear();
         black_box(self.look_further());
         self.reader.read(model, scratch, std::mem::take(&mut self.new));
         self.waits = self.reader.waits();
@@ -169,13 +171,14 @@ impl Decoder {
 
     /// One second of capture time has passed.
     pub fn tick(&mut self, model: &Model, scratch: &mut Scratch, time: Timestamp) {
+        scratch.told.clear();
         self.reader.tick(model, scratch, (std::mem::take(&mut self.new), time));
         self.waits = self.reader.waits();
     }
 
     /// The connection ends: everything is decided.
     pub fn finish(&mut self, model: &Model, scratch: &mut Scratch) {
-        self.read(model, scratch);
+        self.reader.read(model, scratch, std::mem::take(&mut self.new));
         self.reader.finish(scratch);
         self.waits = self.reader.waits();
     }
