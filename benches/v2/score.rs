@@ -76,7 +76,7 @@ pub fn estimates(model: &Model, from_start: bool, seen: &[(At, Side, Seen)]) -> 
         match seen {
             Seen::Span(span) => decoder.span(model, &mut scratch, (*side, span, at.index)),
             Seen::Gap(gap) => decoder.gap(model, &mut scratch, (*side, gap, at.time, at.index)),
-        }
+        };
         told.append(&mut scratch.told);
     }
     decoder.finish(model, &mut scratch);

@@ -315,8 +315,9 @@ impl StreamHandler for Connections {
     }
 
     fn gap(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, gap: Gap) -> Action {
-        if let Some(v2) = &mut s.v2 {
-            v2.gap(self.model, &mut self.scratch, (side, &gap, at.time, at.index));
+        if let Some(v2) = &mut s.v2
+            && v2.gap(self.model, &mut self.scratch, (side, &gap, at.time, at.index))
+        {
             self.tell(at, c, s);
         }
         if let Phase::Opening(openings) = &s.phase {
@@ -392,11 +393,14 @@ impl StreamHandler for Connections {
     }
 
     fn progress(&mut self, at: At, c: &Conversation, s: &mut Connection, stats: &[DirectionStats; 2]) {
-        if let Some(v2) = &mut s.v2 {
-            v2.tick(self.model, &mut self.scratch, at.time);
-        }
-        let told = self.told(at, c, s);
-        if s.announced || !told.is_empty() {
+        let told = match &mut s.v2 {
+            Some(v2) => {
+                v2.tick(self.model, &mut self.scratch, at.time);
+                self.told(at, c, s)
+            }
+            None => Box::default(),
+        };
+        if s.announced {
             self.push(at, c, What::Progress(*stats, told));
         }
     }

@@ -5,6 +5,8 @@ use crate::flow::PacketIndex;
 use crate::message::framer::tests::{filler, header, message};
 use crate::message::header::HEADER;
 use crate::message::transport::Transport::{NotBitcoin, Unknown, V1, V2};
+use crate::message::v2::Estimate;
+use crate::message::v2::kind::Kind;
 use crate::time::SECOND;
 use proptest::prelude::*;
 
@@ -362,8 +364,8 @@ fn what_was_inferred_is_told_before_a_connection_shows_to_be_plain() {
     lab.handler.take_events(&mut lab.events);
     assert_eq!(lab.transports(), [V2]);
     lab.events.clear();
-    // The next ones are told as soon as they are decided.
-    for _ in 0..3 {
+    // The next ones are told as soon as they are decided; what was not read by then is of no encrypted connection.
+    for _ in 0..5 {
         relay(&mut lab);
     }
     lab.write(OUT, &message("ping", &filler(8, 1)));
@@ -376,6 +378,44 @@ fn what_was_inferred_is_told_before_a_connection_shows_to_be_plain() {
         })
         .collect();
     assert_eq!(told, ['I', 'T', 'M']);
+    lab.close();
+    assert!(lab.events.iter().skip(3).all(|e| e.what.estimates().is_empty()));
+}
+
+#[test]
+fn what_a_fault_has_left_is_told_of_no_other_connection() {
+    let mut lab = Lab::opened(8333);
+    lab.write(OUT, &opaque(64 + 700)).write(BACK, &opaque(64 + 1200 + 36));
+    assert_eq!(lab.transports(), [V2]);
+    lab.events.clear();
+    let left = Estimate {
+        side: OUT,
+        kind: Kind::Ping,
+        offset: 0,
+        len: 29,
+        entries: 1,
+        time: Timestamp::default(),
+        index: lab.at.index,
+        confidence: 999,
+    };
+    let leave = |lab: &mut Lab| lab.handler.scratch.told.push(left);
+    leave(&mut lab);
+    lab.write(OUT, &opaque(140));
+    leave(&mut lab);
+    lab.handler.progress(lab.at, &lab.c, &mut lab.s, &Default::default());
+    leave(&mut lab);
+    lab.close();
+    lab.handler.take_events(&mut lab.events);
+    assert!(lab.events.len() >= 2 && lab.events.iter().all(|e| e.what.estimates().is_empty()));
+    // Nor of one that has none.
+    let mut plain = Lab::opened(8333);
+    plain.write(OUT, &message("ping", &filler(8, 1)));
+    leave(&mut plain);
+    plain.handler.progress(plain.at, &plain.c, &mut plain.s, &Default::default());
+    plain.write(OUT, &message("ping", &filler(8, 1))).close();
+    plain.handler.take_events(&mut plain.events);
+    assert!(plain.events.iter().all(|e| e.what.estimates().is_empty()));
+    assert_eq!(plain.transports(), [mainnet()]);
 }
 
 #[test]

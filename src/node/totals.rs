@@ -253,9 +253,7 @@ impl Node {
 
     /// Takes an inferred message of a kind that [`Encrypted::concerns`].
     pub fn sighting(&mut self, s: Sighting) {
-        let readable = self.shares[0].seen > 0;
         let (encrypted, mut pen) = self.estimate_pen();
-        encrypted.meets_clear |= readable;
         encrypted.note(s, &mut pen);
     }
 

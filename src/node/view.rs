@@ -408,7 +408,8 @@ impl View {
         let now = (c.transport, c.open);
         if c.counted_as != Some(now) && c.nodes[0].is_some() {
             for (node, _) in c.nodes.iter().flatten() {
-                let shares = &mut self.nodes[*node].shares;
+                let Node { shares, encrypted, .. } = &mut self.nodes[*node];
+                encrypted.meets_clear |= matches!(now.0, Transport::V1(_));
                 if let Some((transport, open)) = c.counted_as {
                     shares[place(transport)].connections -= u64::from(open);
                     shares[place(transport)].seen -= 1;

@@ -28,8 +28,10 @@ impl Connections {
             s.v2 = Some(decoder);
         }
         if let Some(v2) = &mut s.v2 {
-            v2.span(model, scratch, (side, span, at.index));
-            self.tell(at, c, s);
+            // Most segments are only kept.
+            if v2.span(model, scratch, (side, span, at.index)) {
+                self.tell(at, c, s);
+            }
         }
     }
 
@@ -37,13 +39,12 @@ impl Connections {
     #[inline]
     pub(super) fn tell(&mut self, at: At, c: &Conversation, s: &mut Connection) {
         let told = self.told(at, c, s);
-        // Most segments are only kept.
         if !told.is_empty() {
             self.push(at, c, What::Estimates(told));
         }
     }
 
-    /// Takes what was just decided.
+    /// Takes what was just decided, by the call before this one.
     #[inline]
     pub(super) fn told(&mut self, at: At, c: &Conversation, s: &mut Connection) -> Box<[Estimate]> {
         if self.scratch.told.is_empty() {

@@ -111,40 +111,49 @@ impl Decoder {
         self.reader.state()
     }
 
-    /// Takes the next segment of `side`; it is read with the next ones, at the latest at the next tick.
+    /// Takes the next segment of `side`; it is read with the next ones, at the latest at the next tick. Returns whether that
+    /// was now: then something may have been decided.
     #[inline]
-    pub fn span(&mut self, model: &Model, scratch: &mut Scratch, (side, span, index): (Side, &Span, PacketIndex)) {
+    pub fn span(
+        &mut self,
+        model: &Model,
+        scratch: &mut Scratch,
+        (side, span, index): (Side, &Span, PacketIndex),
+    ) -> bool {
         let len = u32::try_from(span.len).unwrap_or(u32::MAX);
         let Span { offset, time, pushed, .. } = *span;
         let end = offset + span.len;
         self.reader.keep(self.new, Segment { end, time, index, len, side, pushed, lost: false });
-        self.kept(model, scratch);
+        self.kept(model, scratch)
     }
 
-    /// Bytes of `side` are missing; `time` is when that became clear.
+    /// Bytes of `side` are missing; `time` is when that became clear. Returns what [`Self::span`] does.
     pub fn gap(
         &mut self,
         model: &Model,
         scratch: &mut Scratch,
         (side, gap, time, index): (Side, &Gap, Timestamp, PacketIndex),
-    ) {
+    ) -> bool {
         if !gap.known || gap.len == 0 || gap.len > u64::from(size::LONGEST) {
             self.read(model, scratch);
-            return self.reader.restart(side, time);
+            self.reader.restart(side, time);
+            return true;
         }
         let end = gap.offset + gap.len;
         let len = gap.len as u32;
         self.reader.keep(self.new, Segment { end, time, index, len, side, pushed: false, lost: true });
-        self.kept(model, scratch);
+        self.kept(model, scratch)
     }
 
     /// One more waits.
     #[inline]
-    fn kept(&mut self, model: &Model, scratch: &mut Scratch) {
+    fn kept(&mut self, model: &Model, scratch: &mut Scratch) -> bool {
         self.new += 1;
-        if usize::from(self.new) == UNREAD {
+        let is_full = usize::from(self.new) == UNREAD;
+        if is_full {
             self.read(model, scratch);
         }
+        is_full
     }
 
     /// Looks at what waits to be read, so that it is at hand when its turn comes; what is told means nothing.
@@ -178,7 +187,7 @@ impl Decoder {
 
     /// The connection ends: everything is decided.
     pub fn finish(&mut self, model: &Model, scratch: &mut Scratch) {
-        self.reader.read(model, scratch, std::mem::take(&mut self.new));
+        self.read(model, scratch);
         self.reader.finish(scratch);
         self.waits = self.reader.waits();
     }

@@ -279,7 +279,7 @@ impl Reader {
         }
     }
 
-    /// One second of capture time has passed, all of whose segments are read: the first `new` of those that wait.
+    /// One second of capture time has passed; the first `new` of the segments that wait are read, too.
     pub fn tick(&mut self, model: &Model, scratch: &mut Scratch, (new, time): (u8, Timestamp)) {
         if new == 0 && self.beam.nodes.is_empty() {
             return;

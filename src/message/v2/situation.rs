@@ -66,7 +66,13 @@ impl Situation<'_> {
     /// What [`Situation::score`] is at most, of `len` bytes of a size that counts for `most` at most ([`Model::largest`]).
     #[inline]
     pub fn most(&self, kind: Kind, (len, most): (u32, f32)) -> f32 {
-        larger(self.habits.of(kind) + most, self.expected(kind, (len, most)))
+        larger(self.by_habit(kind, most), self.expected(kind, (len, most)))
+    }
+
+    /// The same when nothing is expected.
+    #[inline]
+    pub(super) fn by_habit(&self, kind: Kind, most: f32) -> f32 {
+        self.habits.of(kind) + most
     }
 
     /// The same of every kind that may have `len` bytes.
@@ -108,6 +114,10 @@ impl Situation<'_> {
                 kind != Kind::SendHeaders && me.stage == Stage::Open && me.once & 1 == 0 && kind != Kind::Version;
             p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
         }
+        // What is left of a request is denied at once.
+        if kind == Kind::NotFound && me.debts[0].what == Owe::Tx && u32::from(me.debts[0].count) == n {
+            p = larger(p, REST_DENIED);
+        }
         p + match kind {
             // btcd announces transactions by a timer of seconds; a block at once.
             Kind::Inv
@@ -120,11 +130,8 @@ impl Situation<'_> {
                 size + SO_SOON
             }
             Kind::NotFound => {
-                // What is left of a request is denied at once.
-                let rest = me.debts[0].what == Owe::Tx && u32::from(me.debts[0].count) == n;
-                let denied = if rest { (REST_DENIED - p).max(0.0) } else { 0.0 };
                 let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
-                denied + size + if asked || unsure { 0.0 } else { TOO_MANY }
+                size + if asked || unsure { 0.0 } else { TOO_MANY }
             }
             Kind::GetDataTx => match state.fit(side, n, now) {
                 Fit::Exact => model.fit(me.writer, Fit::Exact),

@@ -1,6 +1,7 @@
 //! The decoder on conversations made up from the specification, and on what is none.
 
 use super::counts::Counts;
+use super::model::{Choice, Room};
 use super::*;
 use crate::flow::GapCause;
 use crate::time::SECOND;
@@ -20,12 +21,6 @@ struct Lab {
 }
 
 impl Lab {
-    fn hear(&mut self) {
-        self.told.append(&mut self.scratch.told);
-    }
-}
-
-impl Lab {
     fn new(from_start: bool) -> Self {
         let decoder = Decoder::new(from_start);
         Self {
@@ -35,6 +30,11 @@ impl Lab {
             next: [0; 2],
             told: Vec::new(),
         }
+    }
+
+    /// Takes what was just decided.
+    fn hear(&mut self) {
+        self.told.append(&mut self.scratch.told);
     }
 
     fn segment(&mut self, side: Side, len: u64, pushed: bool) {
@@ -319,25 +319,45 @@ fn who_makes_himself_doubted_hides_nothing() {
 /// What is left out unseen could not have been chosen.
 #[test]
 fn no_message_is_more_probable_than_at_most() {
+    use Kind::{Block, CmpctBlock, GetBlockTxn, GetDataBlock, GetDataTx, Headers, Inv, NotFound, Tx};
     let mut lab = Lab::new(true);
     lab.handshake().wait(5).write(BACK, &[58, 130]).write(OUT, &[58]).write(BACK, &[321]);
     lab.decoder.read(Model::learnt(), &mut lab.scratch);
-    let state = lab.decoder.state().unwrap();
-    for side in Side::BOTH {
-        for now in [0, 60_000, 400_000] {
-            let at = state.situation(Model::learnt(), side, now);
+    let now = 70_000;
+    let said: [&[(Side, Kind, u32, u32)]; 8] = [
+        &[],
+        &[(BACK, CmpctBlock, 600, 1), (OUT, GetBlockTxn, 60, 1)],
+        &[(BACK, Block, 900, 1)],
+        &[(BACK, Headers, 103, 1)],
+        &[(BACK, Headers, 265, 3)],
+        &[(BACK, Headers, 265, 3), (OUT, GetDataBlock, 94, 2)],
+        &[(BACK, Inv, 94, 2), (OUT, GetDataTx, 94, 2), (BACK, Tx, 300, 1)],
+        &[(BACK, CmpctBlock, 400, 1), (OUT, GetDataBlock, 58, 1)],
+    ];
+    let mut raised = std::collections::BTreeSet::new();
+    let mut room = Room::default();
+    for (said, writer, unsure) in said.iter().flat_map(|s| Writer::ALL.map(|w| [(s, w, 0), (s, w, 2 * now)])).flatten()
+    {
+        let mut state = *lab.decoder.state().unwrap();
+        state.ends.iter_mut().for_each(|e| e.writer = writer);
+        said.iter().for_each(|(side, kind, len, n)| state.apply(*side, *kind, (*len, *n), now));
+        state.unsure = unsure;
+        for (side, later) in [(OUT, 0), (OUT, 10_000), (OUT, 400_000), (BACK, 0), (BACK, 10_000), (BACK, 400_000)] {
+            let at = state.situation(Model::learnt(), side, now + later);
             for len in 1..4000 {
-                size::candidates(len, |kind, n| {
-                    let size = Model::learnt().size(kind, (len, n));
-                    let most = Model::learnt().largest(kind, size);
-                    let all = at.most_of_all(len, &[most; kind::KINDS]);
-                    assert!(
-                        all[kind as usize].total_cmp(&at.most(kind, (len, most))).is_eq(),
-                        "{kind:?} of {len} bytes"
-                    );
-                    assert!(at.score(kind, (len, n), size) <= all[kind as usize], "{kind:?} of {len} bytes");
-                });
+                let Choice { all, most } = Model::learnt().possible(len, &mut room);
+                let bounds = at.most_of_all(len, most);
+                for p in all {
+                    let (score, bound) = (at.score(p.kind, (len, p.entries), p.size), bounds[p.kind as usize]);
+                    assert!(score <= bound, "{:?} of {len} bytes: {score} {bound}", p.kind);
+                    assert!(at.most(p.kind, (len, most[p.kind as usize])).total_cmp(&bound).is_eq());
+                    // What one expects is above what habit and size say.
+                    if score > at.by_habit(p.kind, most[p.kind as usize]) {
+                        raised.insert(p.kind);
+                    }
+                }
             }
         }
     }
+    assert_eq!(raised.into_iter().collect::<Vec<_>>(), [GetDataBlock, NotFound, Block, CmpctBlock]);
 }

@@ -28,7 +28,7 @@ const NOT_MUCH: f32 = 6.0;
 /// Messages of one write at most.
 const TILES: usize = 8;
 /// Steps of the search for several messages in one write.
-const SEARCH: usize = 16;
+const SEARCH: usize = 24;
 /// Longest write that is taken for several short messages.
 const LONGEST_JOINED: u32 = 2000;
 /// Bytes before the first message: key (BIP 324), garbage, terminator and version packet.
@@ -288,6 +288,7 @@ fn several(
     (total, mut best): (u32, f32),
 ) {
     let none = Tile { kind: Kind::Unknown, len: 0, entries: 0 };
+    stack.clear();
     stack.push(Part { score, rest: total, tiles: [none; TILES], count: 0 });
     let mut steps = 0;
     while let Some(part) = stack.pop() {
@@ -336,5 +337,4 @@ fn several(
         // The most probable first.
         stack[first..].sort_unstable_by(|a, b| a.score.total_cmp(&b.score));
     }
-    stack.clear();
 }

@@ -103,6 +103,7 @@ impl Encrypted {
 
     /// Takes an inferred message of a kind that it [`Self::concerns`].
     pub fn note(&mut self, s: Sighting, pen: &mut Pen<'_>) {
+        debug_assert!(Self::concerns(s.kind));
         if s.kind == Kind::Tx {
             if s.direction == Direction::Recv {
                 self.transaction(&s, pen);

@@ -1,6 +1,6 @@
 //! Inferred messages in the order of their times.
 
-use super::Sighting;
+use super::{LATE, Sighting};
 use crate::time::{SECOND, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,8 +10,8 @@ pub const WAITING: usize = 65_536;
 /// Messages for which each second is given room ahead, at most (1 MB).
 const ROOM: usize = 16_384;
 /// Times of points remembered, so that no other gets the same: points of one instant come together, or, told by several
-/// connections, within seconds.
-const STAMPS: usize = 4096;
+/// connections, within seconds, or, told when a connection is believed, late but one after the other.
+const STAMPS: std::ops::RangeInclusive<usize> = 1024..=65_536;
 
 /// Messages that wait to be put in order, by second: each is sorted when it is over, which costs less than a tree of
 /// them all.
@@ -57,24 +57,38 @@ impl Waiting {
     }
 }
 
-/// The newest times that points have, in order.
+/// The newest times that points have.
 #[derive(Clone, Debug, Default)]
-pub struct Stamps(VecDeque<Timestamp>);
+pub struct Stamps {
+    /// In order.
+    newest: VecDeque<Timestamp>,
+    /// The last one that was asked for before all of those, and what it was given.
+    early: Option<(Timestamp, Timestamp)>,
+}
 
 impl Stamps {
     /// `time`, or the next one that no other has.
     pub fn free(&mut self, time: Timestamp) -> Timestamp {
+        if self.newest.len() >= *STAMPS.start() && self.newest.front().is_some_and(|oldest| time < *oldest) {
+            let given = self.early.filter(|(asked, _)| *asked == time).map_or(time, |(_, given)| given.plus(1));
+            self.early = Some((time, given));
+            return given;
+        }
         // Nearly always it is the newest.
-        let newest = self.0.back().is_none_or(|last| *last < time);
-        let mut place = if newest { self.0.len() } else { self.0.partition_point(|t| *t < time) };
+        let newest = self.newest.back().is_none_or(|last| *last < time);
+        let mut place = if newest { self.newest.len() } else { self.newest.partition_point(|t| *t < time) };
         let mut free = time;
-        while self.0.get(place) == Some(&free) {
+        while self.newest.get(place) == Some(&free) {
             place += 1;
             free = free.plus(1);
         }
-        self.0.insert(place, free);
-        if self.0.len() > STAMPS {
-            self.0.pop_front();
+        self.newest.insert(place, free);
+        let last = self.newest.back().copied().unwrap_or(free);
+        let old = |t: &Timestamp| last.since(*t) > LATE;
+        while self.newest.len() > *STAMPS.end()
+            || (self.newest.len() > *STAMPS.start() && self.newest.front().is_some_and(old))
+        {
+            self.newest.pop_front();
         }
         free
     }
@@ -91,9 +105,20 @@ mod tests {
         let wanted = [5, 5, 9, 7, 5, 6, 8, 1, 5, 20];
         let given = wanted.map(|t| stamps.free(at(t)).nanos());
         assert_eq!(given, [5, 6, 9, 7, 8, 10, 11, 1, 12, 20]);
-        for i in 0..10_000 {
+        // Told seconds later, by a connection that waited.
+        for i in 0..5000 {
             assert_eq!(stamps.free(at(100 + i)), at(100 + i));
         }
-        assert_eq!(stamps.0.len(), STAMPS);
+        assert_eq!([700, 700, 4000].map(|t| stamps.free(at(t)).nanos()), [5100, 5101, 5102]);
+        // Told minutes later.
+        for i in 0..200_000 {
+            stamps.free(at(10_000 + i * SECOND / 1000));
+        }
+        assert!(stamps.newest.len() <= 5001, "what is old goes");
+        assert_eq!([700, 700, 700, 900].map(|t| stamps.free(at(t)).nanos()), [700, 701, 702, 900]);
+        for i in 0..100_000 {
+            stamps.free(at(1000 * SECOND + i));
+        }
+        assert_eq!(stamps.newest.len(), *STAMPS.end(), "a flood stays within its cap");
     }
 }

@@ -119,7 +119,9 @@ fn ways_of_blocks() {
 #[test]
 fn points_are_written_when_nothing_more_is_expected_and_no_two_at_one_time() {
     let mut lab = Lab::new();
-    lab.recv(1000, 1, Kind::Tx, 300).recv(1000, 2, Kind::Tx, 301).recv(1000, 2, Kind::Block, 999).tick(7000);
+    lab.recv(1000, 1, Kind::Tx, 300).recv(1000, 2, Kind::Tx, 301).recv(1000, 2, Kind::Block, 999);
+    assert_eq!(lab.points.len(), 2, "transactions wait for nothing");
+    lab.tick(7000);
     assert_eq!(lab.rows(id::TX, &["tx_size", "confidence"]), ["300 0.90", "301 0.90"]);
     assert_eq!(lab.points[1].time.since(lab.points[0].time), 1);
     assert_eq!(lab.blocks().len(), 0, "it may still be relayed");
