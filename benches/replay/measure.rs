@@ -61,13 +61,20 @@ pub fn best(runs: u32, mut command: impl FnMut() -> Result<Command>) -> Result<U
     for _ in 0..runs {
         let usage = run(&mut command()?)?;
         // Each for itself: what else the machine does adds to the time more than to the CPU time.
-        best = Some(best.map_or(usage, |b| Usage {
-            seconds: b.seconds.min(usage.seconds),
-            cpu: b.cpu.min(usage.cpu),
-            memory: b.memory.max(usage.memory),
-        }));
+        best = Some(best.map_or(usage, |b| b.or_better(usage)));
     }
     best.context("no run")
+}
+
+impl Usage {
+    /// The better of each figure of two runs.
+    pub fn or_better(self, other: Self) -> Self {
+        Self {
+            seconds: self.seconds.min(other.seconds),
+            cpu: self.cpu.min(other.cpu),
+            memory: self.memory.max(other.memory),
+        }
+    }
 }
 
 /// The most memory a process had so far, bytes.

@@ -19,6 +19,8 @@ use crate::time::Timestamp;
 pub const READINGS: usize = 8;
 /// A second that passes makes the others so much less probable than the best: what is not confirmed by then was wrong.
 const FADING: f32 = 1.0;
+/// The same of each write: what lasts through many is seldom right, and each costs time.
+const TIRED: f32 = 0.1;
 /// Messages that wait for a decision, over all readings; what is older is decided when there are more.
 pub const NODES: usize = 56;
 /// Places for messages that an idle connection keeps, and by which more are made.
@@ -194,7 +196,7 @@ impl Beam {
                 continue;
             }
             new.node = grow(&mut self.nodes, w, new.node, tiles, ways.gain(model, way, starts[from]));
-            new.score = way.score - best;
+            new.score = way.score - best - if way.score < best { TIRED } else { 0.0 };
         }
         // What the connection had is room for the next one: nothing is copied back or allocated.
         std::mem::swap(&mut self.readings, room);
@@ -223,7 +225,7 @@ impl Beam {
             n += 1;
             let reading = &mut self.readings[from];
             reading.node = grow(&mut self.nodes, w, reading.node, tiles, ways.gain(model, way, starts[from]));
-            reading.score = way.score - best;
+            reading.score = way.score - best - if way.score < best { TIRED } else { 0.0 };
         }
         if kept[..n].iter().enumerate().all(|(i, k)| i == *k) {
             return self.readings.truncate(n);

@@ -100,6 +100,19 @@ impl Situation<'_> {
         }
     }
 
+    /// Whether nothing but habit and size counts: what a message of this kind is at most, it is.
+    #[inline]
+    pub fn is_plain(&self, kind: Kind) -> bool {
+        use Kind::{Addr, AddrV2, BlockTxn, FeeFilter, GetBlocks, GetHeaders, Headers, Ping, Pong, SendCmpct, Tx};
+        match kind {
+            Tx | Ping | Pong | FeeFilter | SendCmpct | GetHeaders | Headers | BlockTxn | GetBlocks | Addr | AddrV2 => {
+                true
+            }
+            Kind::Inv => self.state.ends[self.side as usize].writer != Writer::Btcd,
+            _ => false,
+        }
+    }
+
     /// Log probability that the side now sends a `kind` of `len` bytes with `n` entries; `size` is that of such a size
     /// alone ([`Model::size`]).
     pub fn score(&self, kind: Kind, (len, n): (u32, u32), size: f32) -> f32 {

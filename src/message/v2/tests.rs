@@ -350,6 +350,7 @@ fn no_message_is_more_probable_than_at_most() {
                 for p in all {
                     let (score, bound) = (at.score(p.kind, (len, p.entries), p.size), bounds[p.kind as usize]);
                     assert!(score <= bound, "{:?} of {len} bytes: {score} {bound}", p.kind);
+                    assert!(!at.is_plain(p.kind) || score.total_cmp(&bound).is_eq(), "{:?} of {len} bytes", p.kind);
                     assert!(at.most(p.kind, (len, most[p.kind as usize])).total_cmp(&bound).is_eq());
                     // What one expects is above what habit and size say.
                     if score > at.by_habit(p.kind, most[p.kind as usize]) {

@@ -222,7 +222,9 @@ pub fn go_on(
             second = larger(second, most);
         }
     }
-    let scored = |p: &Possible| score + at.score(p.kind, (total, p.entries), p.size);
+    let scored = |p: &Possible| {
+        if at.is_plain(p.kind) { of(p) } else { score + at.score(p.kind, (total, p.entries), p.size) }
+    };
     let first = likely.map_or(f32::NEG_INFINITY, scored);
     least = larger(least, first - BEHIND);
     let tile = |p: &Possible| [Tile { kind: p.kind, len: total, entries: p.entries }];
