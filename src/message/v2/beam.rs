@@ -11,7 +11,7 @@ use super::Estimate;
 use super::kind::Kind;
 use super::model::Model;
 use super::state::{State, Tick};
-use super::ways::{BEHIND, Search, Tile, Ways, Write, go_on, walk};
+use super::ways::{BEHIND, Search, Tile, Ways, Write, go_on, go_on_jointly, walk};
 use crate::flow::{PacketIndex, Side};
 use crate::time::Timestamp;
 
@@ -151,13 +151,16 @@ impl Beam {
             reading.score += reading.state.expire(w.now);
             go_on(model, (&mut *ways, &mut *search), w, (i as u8, &reading.state, reading.score));
         }
+        if let Some(best) = self.readings.first() {
+            go_on_jointly(model, (&mut *ways, &mut *search), w, &best.state);
+        }
         ways.rank();
         let Some(best) = ways.best() else { return 0.0 };
         if let ([reading], [way]) = (&mut self.readings[..], ways.all()) {
             // One way only: nothing needs to be copied.
             let tiles = ways.tiles(way);
             walk(&mut reading.state, w, tiles);
-            let gain = ways.gain(model, way, starts[0]);
+            let gain = way.gain(starts[0]);
             if self.nodes.is_empty() {
                 // The most frequent case.
                 grow(decided, w, NONE, tiles, gain);
@@ -166,17 +169,17 @@ impl Beam {
             }
             reading.score = 0.0;
         } else {
-            self.choose(model, ways, room, w, &starts);
+            self.choose(ways, room, w, &starts);
         }
         // While a message goes on nothing is learnt of it.
-        if best.count == 0 { 0.0 } else { ways.gain(model, &best, 0.0) }
+        if best.count == 0 { 0.0 } else { best.gain(0.0) }
     }
 
     /// Goes the best ways. Those that come to the same state are one.
-    fn choose(&mut self, model: &Model, ways: &Ways, room: &mut Vec<Reading>, w: &Write, starts: &[f32; READINGS]) {
+    fn choose(&mut self, ways: &Ways, room: &mut Vec<Reading>, w: &Write, starts: &[f32; READINGS]) {
         let best = ways.best().map_or(0.0, |b| b.score);
         if ways.are_one_each() {
-            return self.choose_in_place(model, ways, room, w, (starts, best));
+            return self.choose_in_place(ways, room, w, (starts, best));
         }
         room.clear();
         room.reserve_exact(READINGS);
@@ -187,7 +190,8 @@ impl Beam {
             let from = usize::from(way.from);
             let tiles = ways.tiles(way);
             let place = room.len();
-            room.push(self.readings[from]);
+            // Not pushed, which would copy it twice.
+            room.extend_from_slice(&self.readings[from..=from]);
             let (before, new) = room.split_at_mut(place);
             let [new] = new else { break };
             walk(&mut new.state, w, tiles);
@@ -195,7 +199,7 @@ impl Beam {
                 room.truncate(place);
                 continue;
             }
-            new.node = grow(&mut self.nodes, w, new.node, tiles, ways.gain(model, way, starts[from]));
+            new.node = grow(&mut self.nodes, w, new.node, tiles, way.gain(starts[from]));
             new.score = way.score - best - if way.score < best { TIRED } else { 0.0 };
         }
         // What the connection had is room for the next one: nothing is copied back or allocated.
@@ -205,7 +209,6 @@ impl Beam {
     /// The same with one way from each reading: they need no copy, unless their order changes.
     fn choose_in_place(
         &mut self,
-        model: &Model,
         ways: &Ways,
         room: &mut Vec<Reading>,
         w: &Write,
@@ -224,7 +227,7 @@ impl Beam {
             kept[n] = from;
             n += 1;
             let reading = &mut self.readings[from];
-            reading.node = grow(&mut self.nodes, w, reading.node, tiles, ways.gain(model, way, starts[from]));
+            reading.node = grow(&mut self.nodes, w, reading.node, tiles, way.gain(starts[from]));
             reading.score = way.score - best - if way.score < best { TIRED } else { 0.0 };
         }
         if kept[..n].iter().enumerate().all(|(i, k)| i == *k) {

@@ -7,6 +7,7 @@
 
 use super::counts::{self, Context, Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
 use super::kind::{KINDS, Kind};
+use super::situation::expected_sizes;
 use super::size::{BINS, FIXED, bin, candidates, noise, width};
 use std::sync::LazyLock;
 
@@ -17,12 +18,46 @@ const REACT: f64 = 6.0;
 /// Share that is spread over all kinds.
 const SPREAD: f64 = 0.001;
 /// Least log probability of a kind.
-const LEAST: f32 = -9.0;
+const LEAST: i16 = at_least(-9.0);
 /// Share of a size's probability that is spread over all sizes, evenly by their logarithm.
 const BROAD: f64 = 0.25;
 
 /// What is shorter is looked up: what it may be, and how improbable its length is.
 const SHORT: u32 = 2048;
+
+/// Log probabilities of the model are whole numbers of this unit, so that those of all kinds are one line of the cache.
+const UNIT: f32 = 1.0 / 1024.0;
+/// Places of a row: a power of two, for instructions that take many at once.
+const LANES: usize = 32;
+const _: () = assert!(KINDS <= LANES, "a place for each kind");
+
+/// A log probability in [`UNIT`]s, at least `p`.
+pub const fn at_least(p: f32) -> i16 {
+    // Towards zero: the logarithms of probabilities are below.
+    (p / UNIT) as i16
+}
+
+/// The same, below `p`: what is larger than `p` is larger than this.
+#[inline]
+pub fn below(p: f32) -> i16 {
+    ((p / UNIT) as i32).saturating_sub(1).clamp(i16::MIN.into(), i16::MAX.into()) as i16
+}
+
+/// The same, as near as may be.
+fn nearest(p: f32) -> i16 {
+    (p / UNIT + 0.5_f32.copysign(p)) as i16
+}
+
+/// A whole number of [`UNIT`]s.
+fn rounded(p: f64) -> f32 {
+    value(nearest(p as f32))
+}
+
+/// A log probability that is in [`UNIT`]s.
+#[inline]
+pub fn value(units: i16) -> f32 {
+    f32::from(units) * UNIT
+}
 
 /// A message that some bytes may be.
 #[derive(Clone, Copy, Debug)]
@@ -35,41 +70,99 @@ pub struct Possible {
     pub size: f32,
 }
 
-/// By kind, what its size counts for at most, or kind and size together; minus infinity for a kind that cannot have the
-/// length.
-pub type Most = [f32; KINDS];
+/// A log probability of each kind, in [`UNIT`]s.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub struct Logs([i16; LANES]);
+
+impl Logs {
+    /// Of what cannot be.
+    pub const NEVER: i16 = i16::MIN;
+
+    /// None can be.
+    pub const NONE: Self = Self([Self::NEVER; LANES]);
+
+    /// Of `kind`.
+    #[inline]
+    pub fn of(&self, kind: Kind) -> i16 {
+        self.0[kind as usize]
+    }
+
+    /// The same but for `kind`.
+    #[must_use]
+    pub const fn and(mut self, kind: Kind, log: i16) -> Self {
+        self.0[kind as usize] = log;
+        self
+    }
+
+    // All places at once, here and below: a few instructions of a vector.
+
+    /// The larger of both, by kind.
+    #[must_use]
+    #[inline]
+    pub fn or(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|k| self.0[k].max(other.0[k])))
+    }
+
+    /// Both together, by kind.
+    #[must_use]
+    #[inline]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|k| self.0[k].saturating_add(other.0[k])))
+    }
+
+    /// The largest.
+    #[inline]
+    pub fn largest(&self) -> i16 {
+        self.0.iter().fold(Self::NEVER, |a, b| a.max(*b))
+    }
+
+    /// How many are larger than `least`.
+    #[inline]
+    pub fn above(&self, least: i16) -> i16 {
+        self.0.iter().map(|log| i16::from(*log > least)).sum()
+    }
+}
 
 /// What some bytes may be.
 #[derive(Clone, Copy)]
 pub struct Choice<'a> {
     /// The messages.
     pub all: &'a [Possible],
-    /// The same by kind.
-    pub most: &'a Most,
+    /// By kind, what its size counts for at most.
+    pub most: &'a Logs,
 }
 
 /// Room for what a long write may be.
-#[derive(Default)]
 pub struct Room {
     all: Vec<Possible>,
-    most: Most,
+    most: Logs,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { all: Vec::new(), most: Logs::NONE }
+    }
 }
 
 /// Probabilities of messages by situation, and of their sizes.
 pub struct Model {
     /// `[writer][owes][gap][previous][kind]`
-    next: Vec<[f32; KINDS]>,
+    next: Vec<Logs>,
     /// `[writer][owes][gap][peer][kind]`, less the logarithm of what `next` says without its detail.
-    react: Vec<[f32; KINDS]>,
+    react: Vec<Logs>,
     /// Of one size in a bin.
     sizes: Vec<[f32; BINS]>,
     fits: [[f32; FITS]; WRITERS],
     /// By length, where its messages begin in `possible`.
     places: Vec<u32>,
     possible: Vec<Possible>,
-    most: Vec<Most>,
+    most: Vec<Logs>,
     /// What may stand before others in one write, with its length ([`FIXED`]) and what its size counts for at most.
-    fixed: Vec<(u32, Possible, f32)>,
+    fixed: Vec<(u32, Possible, i16)>,
+    /// How probable sizes are at most that are expected ([`expected_sizes`]); here, since the compiler makes more of constants
+    /// than is good.
+    expected: Vec<Logs>,
     /// By length.
     noise: Vec<f32>,
 }
@@ -125,7 +218,7 @@ fn fits(counts: &Counts) -> [[f32; FITS]; WRITERS] {
     std::array::from_fn(|w| {
         let of = if w == Writer::Any as usize { all } else { counts.fits[w] };
         let seen: f64 = of.iter().map(|n| f64::from(*n)).sum();
-        of.map(|n| ((f64::from(n) + 0.5) / (seen + 0.5 * FITS as f64)).ln() as f32)
+        of.map(|n| rounded(((f64::from(n) + 0.5) / (seen + 0.5 * FITS as f64)).ln()))
     })
 }
 
@@ -158,14 +251,15 @@ impl Model {
         let flat: Row = std::array::from_fn(|k| if k < Kind::Unknown as usize { 1.0 / 26.0 } else { 0.0 });
         let any = smooth(&next.whole(Writer::Any as usize, Owe::Unsure as usize), &flat, NEXT);
         let mut model = Self {
-            next: vec![[0.0; KINDS]; next.0.len()],
-            react: vec![[0.0; KINDS]; react.0.len()],
+            next: vec![Logs::NONE; next.0.len()],
+            react: vec![Logs::NONE; react.0.len()],
             sizes: Kind::ALL.iter().map(|k| sizes(counts, *k)).collect(),
             fits: fits(counts),
             places: Vec::new(),
             possible: Vec::new(),
             most: Vec::new(),
             fixed: Vec::new(),
+            expected: expected_sizes().into(),
             noise: (0..SHORT).map(noise).collect(),
         };
         let mut possible = Vec::new();
@@ -195,8 +289,8 @@ impl Model {
                         let next = smooth(&next.0[place], &bigram, NEXT);
                         let react = smooth(&react.0[place], &reaction, REACT);
                         for k in 0..KINDS {
-                            model.next[place][k] = log(next[k]) as f32;
-                            model.react[place][k] = (log(react[k]) - log(owed[k])) as f32;
+                            model.next[place].0[k] = nearest(log(next[k]) as f32);
+                            model.react[place].0[k] = nearest((log(react[k]) - log(owed[k])) as f32);
                         }
                     }
                 }
@@ -253,11 +347,11 @@ impl Model {
     }
 
     /// What `len` bytes may be; returns what their sizes count for at most.
-    fn list(&self, len: u32, into: &mut Vec<Possible>) -> Most {
-        let mut most = [f32::NEG_INFINITY; KINDS];
+    fn list(&self, len: u32, into: &mut Vec<Possible>) -> Logs {
+        let mut most = Logs::NONE;
         candidates(len, |kind, entries| {
             let size = self.size(kind, (len, entries));
-            most[kind as usize] = self.largest(kind, size);
+            most = most.and(kind, self.largest(kind, size));
             into.push(Possible { kind, entries, size });
         });
         most
@@ -265,17 +359,23 @@ impl Model {
 
     /// What may stand before others in one write, with its length and what its size counts for at most.
     #[inline]
-    pub fn fixed(&self) -> &[(u32, Possible, f32)] {
+    pub fn fixed(&self) -> &[(u32, Possible, i16)] {
         &self.fixed
     }
 
     /// What the size of a `kind` counts for at most that alone has the log probability `size`, unless the situation
     /// expects it ([`Situation::most`](super::situation::Situation::most)).
-    pub fn largest(&self, kind: Kind, size: f32) -> f32 {
-        match kind {
+    fn largest(&self, kind: Kind, size: f32) -> i16 {
+        nearest(match kind {
             Kind::GetDataTx => self.fits.iter().map(|of| of[Fit::Exact as usize]).fold(size, f32::max),
             _ => size,
-        }
+        })
+    }
+
+    /// How probable sizes are at most of the kinds of which one is expected.
+    #[inline]
+    pub fn expected(&self, kinds: usize) -> &Logs {
+        &self.expected[kinds]
     }
 
     /// How improbable a length is when nothing is known of it ([`size::noise`](super::size::noise)).
@@ -294,35 +394,39 @@ impl Model {
 /// How probable each kind is in one situation.
 #[derive(Clone, Copy)]
 pub struct Habits<'a> {
-    next: &'a [f32; KINDS],
-    react: &'a [f32; KINDS],
+    next: &'a Logs,
+    react: &'a Logs,
 }
 
 impl Habits<'_> {
     /// Of `kind`: what its own side did and what the other did are taken for independent.
     #[inline]
-    pub fn of(&self, kind: Kind) -> f32 {
-        smaller(larger(self.next[kind as usize] + self.react[kind as usize], LEAST), 0.0)
+    pub fn of(&self, kind: Kind) -> i16 {
+        habit(self.next.of(kind), self.react.of(kind))
+    }
+
+    /// Of each kind.
+    #[inline]
+    pub fn all(&self) -> Logs {
+        Logs(std::array::from_fn(|k| habit(self.next.0[k], self.react.0[k])))
     }
 
     /// Of each kind together with a size that counts for `most` at most.
     #[inline]
-    pub fn with(&self, most: &Most) -> Most {
-        // All at once, a few instructions of a vector, also those that cannot have the length.
-        std::array::from_fn(|k| smaller(larger(self.next[k] + self.react[k], LEAST), 0.0) + most[k])
+    pub fn with(&self, most: &Logs) -> Logs {
+        self.all().plus(most)
     }
+}
+
+#[inline]
+fn habit(next: i16, react: i16) -> i16 {
+    next.saturating_add(react).clamp(LEAST, 0)
 }
 
 /// Not `f32::max`: none is ever NaN.
 #[inline]
 pub fn larger(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
-}
-
-/// The same of `f32::min`.
-#[inline]
-fn smaller(a: f32, b: f32) -> f32 {
-    if a < b { a } else { b }
 }
 
 /// Log probability of one size in each bin: what was counted, spread a little over the neighbours, and a broad part.
@@ -336,10 +440,10 @@ fn sizes(counts: &Counts, kind: Kind) -> [f32; BINS] {
         let octaves = if is_list { 12.0 } else { 16.0 };
         let broad = if b / 4 < 2 { 0.15 } else { 1.0 / (x * octaves * std::f64::consts::LN_2) };
         if all == 0.0 {
-            return broad.ln() as f32;
+            return rounded(broad.ln());
         }
         let around = 0.7 * count(b) + 0.15 * count(b.saturating_sub(1)) + 0.15 * count((b + 1).min(BINS - 1));
         let learnt = around / all / f64::from(width(b));
-        ((1.0 - BROAD) * learnt + BROAD * broad).ln() as f32
+        rounded(((1.0 - BROAD) * learnt + BROAD * broad).ln())
     })
 }

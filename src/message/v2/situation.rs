@@ -2,7 +2,7 @@
 
 use super::counts::{Context, Fit, Owe, Writer};
 use super::kind::Kind;
-use super::model::{Habits, Model, Most, larger};
+use super::model::{Habits, Logs, Model, at_least, larger, value};
 use super::state::{FRESH, SECOND, Stage, State, Tick};
 use crate::flow::Side;
 
@@ -31,6 +31,13 @@ const EMPTY: u32 = 400;
 /// Log probability of two blocks within a second that are not empty: only test networks mine in a row.
 const SO_SOON: f32 = -6.0;
 
+/// Kinds of which some sizes are more probable than by themselves ([`Situation::expects`]).
+const EXPECTED: [Kind; 3] = [Kind::GetDataBlock, Kind::Block, Kind::CmpctBlock];
+/// How probable such sizes are at most.
+const EXPECTED_MOST: [f32; EXPECTED.len()] = [ALL_OFFERED, SAME.0, SAME.0];
+/// How probable it is at most that what is left of a request is denied.
+static DENIED: Logs = Logs::NONE.and(Kind::NotFound, at_least(REST_DENIED));
+
 /// Log probability of a size when the one before is known, and of `any` size otherwise: of empty blocks there are many
 /// in a row on test networks.
 fn alike(any: f32, before: u32, len: u32) -> f32 {
@@ -40,6 +47,14 @@ fn alike(any: f32, before: u32, len: u32) -> f32 {
         1..NEARLY => (any.exp() + SAME.1 / (2 * NEARLY) as f32).ln() - 0.7,
         _ => any - 1.2,
     }
+}
+
+/// By the kinds of which a size is expected, a bit each in the order of [`EXPECTED`], how probable such sizes are at most.
+pub fn expected_sizes() -> [Logs; 1 << EXPECTED.len()] {
+    std::array::from_fn(|row| {
+        let kinds = EXPECTED.into_iter().zip(EXPECTED_MOST).enumerate().filter(|(i, _)| row >> i & 1 == 1);
+        kinds.fold(Logs::NONE, |all, (_, (kind, most))| all.and(kind, at_least(most)))
+    })
 }
 
 impl State {
@@ -63,41 +78,49 @@ pub struct Situation<'a> {
 }
 
 impl Situation<'_> {
-    /// What [`Situation::score`] is at most, of `len` bytes of a size that counts for `most` at most ([`Model::largest`]).
-    #[inline]
-    pub fn most(&self, kind: Kind, (len, most): (u32, f32)) -> f32 {
-        larger(self.by_habit(kind, most), self.expected(kind, (len, most)))
+    /// What [`Situation::score`] is at most, of every kind that may have `len` bytes, when sizes count for `most` at most.
+    #[allow(clippy::inline_always, reason = "half of what it is made of is at hand already where it is called")]
+    #[inline(always)]
+    pub fn most_of_all(&self, len: u32, most: &Logs) -> Logs {
+        let row = EXPECTED.map(|kind| most.of(kind) != Logs::NEVER && self.expects(kind, len));
+        let row = usize::from(row[0]) | usize::from(row[1]) << 1 | usize::from(row[2]) << 2;
+        let all = self.habits.with(&most.or(self.model.expected(row)));
+        if most.of(Kind::NotFound) != Logs::NEVER && self.denies() { all.or(&most.plus(&DENIED)) } else { all }
     }
 
-    /// The same when nothing is expected.
+    /// What habit tells of each kind, whatever its length.
     #[inline]
-    pub(super) fn by_habit(&self, kind: Kind, most: f32) -> f32 {
-        self.habits.of(kind) + most
+    pub fn by_habit(&self) -> Logs {
+        self.habits.all()
     }
 
-    /// The same of every kind that may have `len` bytes.
+    /// [`Situation::most_of_all`] of one kind, of which habit tells `habit`.
     #[inline]
-    pub fn most_of_all(&self, len: u32, most: &Most) -> Most {
-        let mut all = self.habits.with(most);
-        for kind in [Kind::NotFound, Kind::GetDataBlock, Kind::Block, Kind::CmpctBlock] {
-            let i = kind as usize;
-            all[i] = larger(all[i], self.expected(kind, (len, most[i])));
-        }
-        all
-    }
-
-    /// The same of a kind that is more probable than by habit, or a size than by itself: one that was asked for or seen.
-    #[inline]
-    fn expected(&self, kind: Kind, (len, most): (u32, f32)) -> f32 {
-        let me = &self.state.ends[self.side as usize];
-        let peer = &self.state.ends[self.side.other() as usize];
+    pub fn most(&self, kind: Kind, habit: i16, (len, most): (u32, i16)) -> i16 {
         match kind {
-            Kind::NotFound if me.debts[0].what == Owe::Tx => REST_DENIED + most,
-            Kind::GetDataBlock if peer.blocks > 0 => self.habits.of(kind) + larger(most, ALL_OFFERED),
-            Kind::Block if me.block.abs_diff(len) < NEARLY => self.habits.of(kind) + larger(most, SAME.0),
-            Kind::CmpctBlock if me.compact.abs_diff(len) < NEARLY => self.habits.of(kind) + larger(most, SAME.0),
-            _ => f32::NEG_INFINITY,
+            Kind::NotFound if self.denies() => habit.max(DENIED.of(kind)).saturating_add(most),
+            Kind::GetDataBlock | Kind::Block | Kind::CmpctBlock if self.expects(kind, len) => {
+                habit.saturating_add(most.max(self.model.expected((1 << EXPECTED.len()) - 1).of(kind)))
+            }
+            _ => habit.saturating_add(most),
         }
+    }
+
+    /// Whether a size of one of [`EXPECTED`] is more probable than by itself: it was asked for or seen.
+    #[inline]
+    fn expects(&self, kind: Kind, len: u32) -> bool {
+        let me = &self.state.ends[self.side as usize];
+        match kind {
+            Kind::Block => me.block.abs_diff(len) < NEARLY,
+            Kind::CmpctBlock => me.compact.abs_diff(len) < NEARLY,
+            _ => self.state.ends[self.side.other() as usize].blocks > 0,
+        }
+    }
+
+    /// Whether what is left of a request may be denied, which is more probable than by habit.
+    #[inline]
+    fn denies(&self) -> bool {
+        self.state.ends[self.side as usize].debts[0].what == Owe::Tx
     }
 
     /// Whether nothing but habit and size counts: what a message of this kind is at most, it is.
@@ -120,7 +143,7 @@ impl Situation<'_> {
         let me = &state.ends[side as usize];
         let peer = &state.ends[side.other() as usize];
         let unsure = now < state.unsure;
-        let mut p = habits.of(kind);
+        let mut p = value(habits.of(kind));
         if let Some(bit) = kind.once() {
             // Joined in the middle, the handshake is over.
             let over =

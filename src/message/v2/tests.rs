@@ -1,7 +1,7 @@
 //! The decoder on conversations made up from the specification, and on what is none.
 
 use super::counts::Counts;
-use super::model::{Choice, Room};
+use super::model::{Choice, Room, at_least, value};
 use super::*;
 use crate::flow::GapCause;
 use crate::time::SECOND;
@@ -348,15 +348,18 @@ fn no_message_is_more_probable_than_at_most() {
                 let Choice { all, most } = Model::learnt().possible(len, &mut room);
                 let bounds = at.most_of_all(len, most);
                 for p in all {
-                    let (score, bound) = (at.score(p.kind, (len, p.entries), p.size), bounds[p.kind as usize]);
-                    assert!(score <= bound, "{:?} of {len} bytes: {score} {bound}", p.kind);
-                    assert!(!at.is_plain(p.kind) || score.total_cmp(&bound).is_eq(), "{:?} of {len} bytes", p.kind);
-                    assert!(at.most(p.kind, (len, most[p.kind as usize])).total_cmp(&bound).is_eq());
+                    let (habit, size) = (at.by_habit().of(p.kind), most.of(p.kind));
+                    let (score, bound) = (at.score(p.kind, (len, p.entries), p.size), bounds.of(p.kind));
+                    assert!(score <= value(bound), "{:?} of {len} bytes: {score} {bound}", p.kind);
+                    assert!(!at.is_plain(p.kind) || score.total_cmp(&value(bound)).is_eq(), "{:?} of {len}", p.kind);
+                    assert_eq!(at.most(p.kind, habit, (len, size)), bound);
                     // What one expects is above what habit and size say.
-                    if score > at.by_habit(p.kind, most[p.kind as usize]) {
+                    if score > value(habit) + value(size) {
                         raised.insert(p.kind);
                     }
                 }
+                let never = Kind::ALL.into_iter().filter(|k| all.iter().all(|p| p.kind != *k));
+                assert!(never.map(|k| bounds.of(k)).all(|bound| bound <= at_least(-30.0)), "{len}");
             }
         }
     }

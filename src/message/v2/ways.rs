@@ -4,7 +4,7 @@
 //! the copy of a state.
 
 use super::kind::Kind;
-use super::model::{Choice, Model, Possible, Room, larger};
+use super::model::{Choice, Model, Possible, Room, below, larger, value};
 use super::situation::Situation;
 use super::size;
 use super::state::{Stage, State, Tick, UNSURE};
@@ -71,12 +71,22 @@ pub struct Tile {
 pub struct Way {
     /// Its log probability.
     pub score: f32,
+    /// How improbable its lengths are when nothing is known of them ([`Model::noise`]).
+    noise: f32,
+    /// From this one on of [`Ways::tiles`].
+    tiles: u16,
+    /// Messages that end with the write; none while one goes on.
+    pub count: u8,
     /// Place of the reading.
     pub from: u8,
-    /// Messages that end with the write: so many in [`Ways::tiles`]; none while one goes on.
-    pub count: u8,
-    /// From this one on.
-    tiles: u16,
+}
+
+impl Way {
+    /// How much more probable it is than random lengths, from a reading with the score `start`.
+    #[inline]
+    pub fn gain(&self, start: f32) -> f32 {
+        self.score - start + self.noise
+    }
 }
 
 /// A way of several messages, half gone.
@@ -84,7 +94,8 @@ pub struct Way {
 struct Part {
     score: f32,
     rest: u32,
-    tiles: [Tile; TILES],
+    /// Places of its messages in [`Model::fixed`].
+    tiles: [u8; TILES - 1],
     count: u8,
 }
 
@@ -97,12 +108,25 @@ pub struct Ways {
     tiles: Vec<Tile>,
 }
 
+/// A write that the best reading explains poorly by one message.
+#[derive(Clone, Copy)]
+struct Poor {
+    /// Log probability of the reading.
+    score: f32,
+    /// The same of the best of its ways.
+    best: f32,
+    total: u32,
+}
+
 /// Room for the search of ways.
 #[derive(Default)]
 pub struct Search {
+    poor: Option<Poor>,
     /// For what a long write may be.
     long: Room,
     stack: Vec<Part>,
+    /// After each message of the part that is gone on from.
+    states: Vec<State>,
 }
 
 impl Ways {
@@ -114,23 +138,18 @@ impl Ways {
     }
 
     #[inline]
-    fn push(&mut self, from: u8, score: f32, tiles: &[Tile]) {
+    fn push(&mut self, from: u8, (score, noise): (f32, f32), tiles: &[Tile]) {
         let Ok(place) = u16::try_from(self.tiles.len()) else { return };
         for tile in tiles {
             self.tiles.push(*tile);
         }
-        self.all.push(Way { score, from, count: tiles.len() as u8, tiles: place });
+        self.all.push(Way { score, noise, tiles: place, count: tiles.len() as u8, from });
         self.best = larger(self.best, score);
     }
 
     /// The messages of a way.
     pub fn tiles(&self, way: &Way) -> &[Tile] {
         &self.tiles[usize::from(way.tiles)..][..usize::from(way.count)]
-    }
-
-    /// How much more probable a way is than random lengths ([`Model::noise`]), from a reading with the score `start`.
-    pub fn gain(&self, model: &Model, way: &Way, start: f32) -> f32 {
-        way.score - start + self.tiles(way).iter().map(|t| model.noise(t.len)).sum::<f32>()
     }
 
     /// Keeps those that are not far behind the best, best first.
@@ -183,7 +202,7 @@ fn tell(state: &mut State, w: &Write, tiles: &[Tile]) {
     }
 }
 
-/// All ways on from a reading.
+/// All ways on from a reading, one message each.
 pub fn go_on(
     model: &Model,
     (ways, room): (&mut Ways, &mut Search),
@@ -197,7 +216,7 @@ pub fn go_on(
     let end = &state.ends[w.side as usize];
     let total = end.pending.saturating_add(w.len);
     if let Some(p) = w.ends.0 {
-        ways.push(from, score + p, &[]);
+        ways.push(from, (score + p, 0.0), &[]);
     }
     let Some(p) = w.ends.1 else { return };
     let score = score + p;
@@ -212,39 +231,31 @@ pub fn go_on(
     let Choice { all, most } = model.possible(total, &mut room.long);
     // What may be the most probable first: the others are seldom worth a closer look then.
     let most = at.most_of_all(total, most);
-    let of = |p: &Possible| score + most[p.kind as usize];
-    let (mut likely, mut top, mut second) = (None, least, f32::NEG_INFINITY);
-    for p in all {
-        let most = of(p);
-        if most > top {
-            (likely, top, second) = (Some(p), most, top);
-        } else {
-            second = larger(second, most);
-        }
-    }
+    let top = most.largest();
+    let of = |kind| score + value(most.of(kind));
+    let likely = if score + value(top) > least { all.iter().find(|p| most.of(p.kind) == top) } else { None };
     let scored = |p: &Possible| {
-        if at.is_plain(p.kind) { of(p) } else { score + at.score(p.kind, (total, p.entries), p.size) }
+        if at.is_plain(p.kind) { of(p.kind) } else { score + at.score(p.kind, (total, p.entries), p.size) }
     };
-    let first = likely.map_or(f32::NEG_INFINITY, scored);
-    least = larger(least, first - BEHIND);
     let tile = |p: &Possible| [Tile { kind: p.kind, len: total, entries: p.entries }];
-    if let Some(likely) = likely.filter(|_| second <= least) {
-        // Nothing else.
+    if let Some(likely) = likely {
+        let first = scored(likely);
+        least = larger(least, first - BEHIND);
         if first > least {
             best = larger(best, first);
-            ways.push(from, first, &tile(likely));
+            ways.push(from, (first, noise), &tile(likely));
         }
-    } else {
-        for possible in all {
-            let p = match likely {
-                Some(p) if p.kind == possible.kind => first,
-                _ if of(possible) <= least => continue,
-                _ => scored(possible),
-            };
-            if p > least {
-                best = larger(best, p);
-                least = larger(least, p - BEHIND);
-                ways.push(from, p, &tile(possible));
+        if most.above(below(least - score)) > 1 {
+            for possible in all.iter().filter(|p| p.kind != likely.kind) {
+                if of(possible.kind) <= least {
+                    continue;
+                }
+                let p = scored(possible);
+                if p > least {
+                    best = larger(best, p);
+                    least = larger(least, p - BEHIND);
+                    ways.push(from, (p, noise), &tile(possible));
+                }
             }
         }
     }
@@ -252,13 +263,24 @@ pub fn go_on(
     best = larger(best, ways.best - BEHIND);
     if best - score + noise < POOR {
         if from == 0 && total <= LONGEST_JOINED {
-            several(model, (ways, room), w, (from, state, score), (total, best));
+            // Perhaps another reading explains it well: see then.
+            room.poor = Some(Poor { score, best, total });
         }
-        ways.push(from, unknown, &[Tile { kind: Kind::Unknown, len: total, entries: 0 }]);
+        ways.push(from, (unknown, noise), &[Tile { kind: Kind::Unknown, len: total, entries: 0 }]);
         if w.ends.0.is_none() {
             // Perhaps the message goes on after all.
-            ways.push(from, score + MIDDLE, &[]);
+            ways.push(from, (score + MIDDLE, 0.0), &[]);
         }
+    }
+}
+
+/// More ways on from the best reading, when all were gone on from: several messages in one write, if nothing else explains it.
+#[inline]
+pub fn go_on_jointly(model: &Model, (ways, room): (&mut Ways, &mut Search), w: &Write, state: &State) {
+    let Some(Poor { score, best, total }) = room.poor.take() else { return };
+    let best = larger(best, ways.best - BEHIND);
+    if best - score + model.noise(total) < POOR {
+        several(model, (ways, room), w, (state, score), (total, best));
     }
 }
 
@@ -267,7 +289,8 @@ pub fn go_on(
 #[inline(never)]
 fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, score): (u8, u32, f32), total: u32) {
     if before + total <= LONGEST_PREAMBLE {
-        ways.push(from, score - 0.7 - model.noise(total), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
+        let noise = model.noise(total);
+        ways.push(from, (score - 0.7 - noise, noise), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
     }
     for ahead in [0, 36] {
         let len = total.saturating_sub(ahead);
@@ -275,7 +298,7 @@ fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, s
         if complete && size::VERSION.contains(&len) {
             let size = model.size(Kind::Version, (len, 1));
             let p = at.score(Kind::Version, (len, 1), size) - 0.7;
-            ways.push(from, score + p, &[Tile { kind: Kind::Version, len, entries: 1 }]);
+            ways.push(from, (score + p, model.noise(len)), &[Tile { kind: Kind::Version, len, entries: 1 }]);
         }
     }
 }
@@ -284,40 +307,48 @@ fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, s
 #[inline(never)] // it is rare, and long
 fn several(
     model: &Model,
-    (ways, Search { long, stack }): (&mut Ways, &mut Search),
+    (ways, Search { long, stack, states, .. }): (&mut Ways, &mut Search),
     w: &Write,
-    (from, before, score): (u8, &State, f32),
+    (before, score): (&State, f32),
     (total, mut best): (u32, f32),
 ) {
-    let none = Tile { kind: Kind::Unknown, len: 0, entries: 0 };
+    let fixed = |place: u8| {
+        let (len, Possible { kind, entries, .. }, _) = model.fixed()[usize::from(place)];
+        Tile { kind, len, entries }
+    };
+    states.clear();
     stack.clear();
-    stack.push(Part { score, rest: total, tiles: [none; TILES], count: 0 });
-    let mut steps = 0;
-    while let Some(part) = stack.pop() {
-        steps += 1;
-        if steps > SEARCH {
-            break;
+    stack.push(Part { score, rest: total, tiles: [0; TILES - 1], count: 0 });
+    for _ in 0..SEARCH {
+        let Some(Part { score, rest, mut tiles, count }) = stack.pop() else { break };
+        let (count, joined) = (usize::from(count), score + JOINED);
+        if joined <= best - NOT_MUCH {
+            // Better ones were found since.
+            continue;
         }
-        let count = usize::from(part.count);
-        let after = (count > 0).then(|| {
-            let mut state = *before;
-            tell(&mut state, w, &part.tiles[..count]);
-            state
-        });
-        let at = after.as_ref().unwrap_or(before).situation(model, w.side, w.now);
-        let joined = part.score + JOINED;
+        if let Some(last) = count.checked_sub(1) {
+            // Depth first: those before its last message are still there.
+            states.truncate(last);
+            let mut state = *states.last().unwrap_or(before);
+            tell(&mut state, w, &[fixed(tiles[last])]);
+            states.push(state);
+        }
+        let at = states.last().unwrap_or(before).situation(model, w.side, w.now);
         if count > 0 {
-            let Choice { all, most } = model.possible(part.rest, long);
-            for &Possible { kind, entries, size } in all {
-                if joined + at.most(kind, (part.rest, most[kind as usize])) <= best - NOT_MUCH {
+            let Choice { all, most } = model.possible(rest, long);
+            let most = at.most_of_all(rest, most);
+            let none = joined + value(most.largest()) <= best - NOT_MUCH;
+            for &Possible { kind, entries, size } in if none { &[] } else { all } {
+                if joined + value(most.of(kind)) <= best - NOT_MUCH {
                     continue;
                 }
-                let p = joined + at.score(kind, (part.rest, entries), size);
+                let p = joined + at.score(kind, (rest, entries), size);
                 if p > best - NOT_MUCH {
                     best = best.max(p);
-                    let mut tiles = part.tiles;
-                    tiles[count] = Tile { kind, len: part.rest, entries };
-                    ways.push(from, p, &tiles[..=count]);
+                    let last = Tile { kind, len: rest, entries };
+                    let all: [_; TILES] = std::array::from_fn(|i| if i < count { fixed(tiles[i]) } else { last });
+                    let all = &all[..=count];
+                    ways.push(0, (p, all.iter().map(|t| model.noise(t.len)).sum()), all);
                 }
             }
         }
@@ -325,15 +356,16 @@ fn several(
             continue;
         }
         let first = stack.len();
-        for &(len, Possible { kind, entries, size }, most) in model.fixed() {
-            if len + size::SHORTEST > part.rest || joined + at.most(kind, (len, most)) <= best {
+        let habits = at.by_habit();
+        let least = below(best - joined);
+        for (place, &(len, Possible { kind, entries, size }, most)) in (0..).zip(model.fixed()) {
+            if len + size::SHORTEST > rest || at.most(kind, habits.of(kind), (len, most)) <= least {
                 continue;
             }
             let p = joined + at.score(kind, (len, entries), size);
             if p > best {
-                let mut next = Part { score: p, rest: part.rest - len, count: part.count + 1, ..part };
-                next.tiles[count] = Tile { kind, len, entries };
-                stack.push(next);
+                tiles[count] = place;
+                stack.push(Part { score: p, rest: rest - len, tiles, count: (count + 1) as u8 });
             }
         }
         // The most probable first.
