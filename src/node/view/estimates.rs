@@ -1,11 +1,13 @@
 //! Inferred messages of encrypted connections.
 
 use super::View;
-use crate::flow::{At, PacketIndex};
+use crate::flow::{At, PacketIndex, Side};
 use crate::message::v2::Estimate;
+use crate::node::connection::Connection;
 use crate::node::encrypted::handshake::Handshake;
 use crate::node::encrypted::{Encrypted, Sighting};
 use crate::node::output::{Direction, Output, SeenEstimate};
+use crate::node::totals::Node;
 use crate::series::peers;
 
 impl View {
@@ -20,14 +22,15 @@ impl View {
             let Some(command) = kind.command() else { continue };
             let round_trip = c.estimated_round_trip(estimate);
             // Most messages are of no handshake.
-            let mut handshake = Handshake::has(kind).then(|| c.handshake.get_or_insert_default());
-            let news = handshake.as_mut().is_some_and(|h| {
-                let before = h.complete.is_some();
-                let news = h.note(sender, kind, time);
-                completed |= h.complete.is_some() && !before;
-                news
-            });
-            for (i, (node, side)) in ends.into_iter().flatten().enumerate() {
+            let mut news = false;
+            if Handshake::has(kind) {
+                let handshake = c.handshake.get_or_insert_default();
+                let before = handshake.complete.is_some();
+                news = handshake.note(sender, kind, time);
+                completed |= handshake.complete.is_some() && !before;
+            }
+            for (i, end) in ends.iter().enumerate() {
+                let Some((node, side)) = *end else { continue };
                 let direction = if sender == side { Direction::Sent } else { Direction::Recv };
                 let peer = c.conversation.endpoints[side.other() as usize];
                 let node = &mut nodes[node];
@@ -38,14 +41,8 @@ impl View {
                     let size = estimate.payload_bytes();
                     node.sighting(Sighting { connection: id, peer, direction, kind, size, time, confidence });
                 }
-                if let Some(handshake) = handshake.as_mut().filter(|_| news)
-                    && let Some(complete) = handshake.complete
-                {
-                    let time = handshake.points[i].ok_or(complete);
-                    let way = if c.conversation.initiator == side { "outbound" } else { "inbound" };
-                    let (whose, features) = (handshake.implementation(side.other()), handshake.features(side.other()));
-                    let point = node.handshake_point(time, || peers::encrypted(way, whose, &features, id.0));
-                    handshake.points[i] = Some(point);
+                if news {
+                    handshake(id, c, node, (i, side));
                 }
                 if !node.points.is_empty() {
                     node.points.drain(..).for_each(|p| out.point(p));
@@ -58,4 +55,16 @@ impl View {
             self.recount(id);
         }
     }
+}
+
+/// Writes the point of a handshake that is complete, or writes it again, for the node at the end `i`.
+#[cold]
+fn handshake(id: PacketIndex, c: &mut Connection, node: &mut Node, (i, side): (usize, Side)) {
+    let Some(handshake) = &mut c.handshake else { return };
+    let Some(complete) = handshake.complete else { return };
+    let time = handshake.points[i].ok_or(complete);
+    let way = if c.conversation.initiator == side { "outbound" } else { "inbound" };
+    let (whose, features) = (handshake.implementation(side.other()), handshake.features(side.other()));
+    let point = node.handshake_point(time, || peers::encrypted(way, whose, &features, id.0));
+    handshake.points[i] = Some(point);
 }
