@@ -18,7 +18,7 @@
 use super::fabric::{Fabric, Gone, Receiver, Sender as _};
 
 /// Epochs under way, so that no thread has to wait for another's wake-up.
-pub const DEPTH: usize = 4;
+pub const DEPTH: usize = 2;
 
 /// Something that can be used again.
 pub trait Recycled: Default + Send + 'static {}
