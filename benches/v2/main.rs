@@ -19,12 +19,14 @@ use recording::Recording;
 use score::Change;
 use std::path::Path;
 
-const CHANGES: [Change; 8] = [
+const CHANGES: [Change; 10] = [
     Change::None,
     Change::Recut(1448, false),
     Change::Recut(1448, true),
     Change::Recut(536, false),
     Change::Recut(536, true),
+    Change::Coalesced(2),
+    Change::Coalesced(8),
     Change::Joined,
     Change::Lost(1000),
     Change::Lost(100),

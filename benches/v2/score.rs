@@ -4,6 +4,7 @@ use super::recording::{Recording, Seen, Stream};
 use btcdmon::flow::{At, Gap, GapCause, Side, Span};
 use btcdmon::message::v2::beam::Scratch;
 use btcdmon::message::v2::model::Model;
+use btcdmon::message::v2::size::FIXED;
 use btcdmon::message::v2::{Decoder, Estimate};
 use btcdmon::time::{SECOND, Timestamp};
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +15,9 @@ pub enum Change {
     None,
     /// Cut to this size; PSH stays with the last piece, or with all.
     Recut(u64, bool),
+    /// Up to so many segments that follow each other are one, as if written together; one of them at most has a length
+    /// that tells nothing by itself.
+    Coalesced(u32),
     /// The first half is not seen.
     Joined,
     /// One segment of so many is lost.
@@ -124,6 +128,7 @@ fn changed(s: &Stream, change: Change) -> (Segments, [u64; 2]) {
     let seen = match change {
         Change::None => s.seen.clone(),
         Change::Recut(mss, all) => s.seen.iter().flat_map(|x| recut(x, mss, all)).collect(),
+        Change::Coalesced(most) => coalesced(&s.seen, most),
         Change::Joined => {
             let late = &s.seen[s.seen.len() / 2..];
             for side in Side::BOTH {
@@ -161,6 +166,37 @@ fn changed(s: &Stream, change: Change) -> (Segments, [u64; 2]) {
         }
     };
     (seen, starts)
+}
+
+/// Longest segment that is made of several.
+const COALESCED: u64 = 1448;
+/// Segments are written together that were sent within this time, ns.
+const TOGETHER: i64 = SECOND / 100;
+
+fn coalesced(seen: &Segments, most: u32) -> Segments {
+    let is_fixed = |len| FIXED.iter().any(|(fixed, ..)| u64::from(*fixed) == len);
+    let mut all = Segments::new();
+    let (mut count, mut fixed) = (1, false);
+    for (at, side, seen) in seen {
+        count += 1;
+        let is_one = matches!(seen, Seen::Span(span) if is_fixed(span.len));
+        if let (Some((last_at, last_side, Seen::Span(last))), Seen::Span(span)) = (all.last_mut(), seen)
+            && last_side == side
+            && count <= most
+            && (fixed || is_one)
+            && last.len + span.len <= COALESCED
+            && span.time.since(last.time) <= TOGETHER
+        {
+            *last_at = *at;
+            *last =
+                Span { offset: last.offset, len: last.len + span.len, starts_segment: last.starts_segment, ..*span };
+            fixed &= is_one;
+            continue;
+        }
+        (count, fixed) = (1, is_one);
+        all.push((*at, *side, *seen));
+    }
+    all
 }
 
 fn recut((at, side, seen): &(At, Side, Seen), mss: u64, all: bool) -> Segments {
