@@ -226,6 +226,12 @@ impl State {
         (0..2).all(|i| self.ends[i].previous == other.ends[i].previous) && self == other
     }
 
+    /// Whether a side has sent `version`, but not all that follows it.
+    pub fn shakes_hands(&self) -> bool {
+        let bit = |kind: Kind| kind.once().unwrap_or(0);
+        self.ends.iter().any(|e| e.once & bit(Kind::Version) != 0 && e.once & bit(Kind::Verack) == 0)
+    }
+
     /// Looks at a little of each part; what is told means nothing.
     #[inline]
     pub fn look(&self) -> u32 {

@@ -28,7 +28,9 @@ const NOT_MUCH: f32 = 6.0;
 /// Messages of one write at most.
 const TILES: usize = 8;
 /// Steps of the search for several messages in one write.
-const SEARCH: usize = 24;
+const SEARCH: usize = 12;
+/// The same before the handshake is complete: what it consists of is short and may be written together.
+const SEARCH_HANDSHAKE: usize = 64;
 /// Longest write that is taken for several short messages.
 const LONGEST_JOINED: u32 = 2000;
 /// Bytes before the first message: key (BIP 324), garbage, terminator and version packet.
@@ -319,7 +321,8 @@ fn several(
     states.clear();
     stack.clear();
     stack.push(Part { score, rest: total, tiles: [0; TILES - 1], count: 0 });
-    for _ in 0..SEARCH {
+    let steps = if before.shakes_hands() { SEARCH_HANDSHAKE } else { SEARCH };
+    for _ in 0..steps {
         let Some(Part { score, rest, mut tiles, count }) = stack.pop() else { break };
         let (count, joined) = (usize::from(count), score + JOINED);
         if joined <= best - NOT_MUCH {
