@@ -144,6 +144,7 @@ impl Beam {
     pub fn write(&mut self, model: &Model, scratch: &mut Scratch, w: &Write) -> f32 {
         let Scratch { ways, search, readings: room, decided, .. } = scratch;
         ways.clear();
+        search.clear();
         decided.clear();
         let mut starts = [0.0; READINGS];
         for (i, reading) in self.readings.iter_mut().enumerate() {

@@ -131,6 +131,13 @@ pub struct Search {
     states: Vec<State>,
 }
 
+impl Search {
+    /// Nothing of another write is left, which a fault may have ended.
+    pub fn clear(&mut self) {
+        self.poor = None;
+    }
+}
+
 impl Ways {
     /// No way yet.
     pub fn clear(&mut self) {
@@ -373,5 +380,49 @@ fn several(
         }
         // The most probable first.
         stack[first..].sort_unstable_by(|a, b| a.score.total_cmp(&b.score));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goes on from the state before the last message only: that is the same as from the beginning.
+    #[test]
+    fn several_messages_are_as_probable_as_one_after_the_other() {
+        let model = Model::learnt();
+        let (mut ways, mut search, mut seen) = (Ways::default(), Search::default(), [0; TILES + 1]);
+        let mut state = State::new(true);
+        let mut shaken = State::new(true);
+        for kind in [Kind::Version, Kind::WtxidRelay, Kind::SendAddrV2, Kind::Verack] {
+            for side in Side::BOTH {
+                shaken.apply(side, kind, (33, 1), 10);
+            }
+        }
+        for side in Side::BOTH {
+            state.apply(side, Kind::Version, (140, 1), 10);
+        }
+        for (state, len) in [state, shaken].iter().flat_map(|s| (42..=LONGEST_JOINED).map(move |len| (s, len))) {
+            let now = 10 + len % 7 * 100;
+            let time = Timestamp::from_nanos(i64::from(now) * 100_000);
+            let ends = (None, Some(0.0));
+            let w = Write { side: Side::Low, end: 9999, len, time, now, index: PacketIndex(1), ends, lost: false };
+            ways.clear();
+            go_on(model, (&mut ways, &mut search), &w, (0, state, -1.5));
+            go_on_jointly(model, (&mut ways, &mut search), &w, state);
+            for way in ways.all().iter().filter(|way| way.count > 1) {
+                let tiles = ways.tiles(way);
+                assert_eq!(tiles.iter().map(|t| t.len).sum::<u32>(), len);
+                let (mut after, mut p) = (*state, -1.5);
+                for t in tiles {
+                    let size = model.size(t.kind, (t.len, t.entries));
+                    p += JOINED + after.situation(model, w.side, now).score(t.kind, (t.len, t.entries), size);
+                    tell(&mut after, &w, &[*t]);
+                }
+                assert!((p - way.score).abs() < 0.001, "{len} bytes: {p} {} {tiles:?}", way.score);
+                seen[tiles.len()] += 1;
+            }
+        }
+        assert!(seen[2..=5].iter().all(|n| *n > 10), "{seen:?}");
     }
 }
