@@ -316,6 +316,18 @@ fn who_makes_himself_doubted_hides_nothing() {
     }
 }
 
+#[test]
+fn a_segment_of_any_length_before_the_first_message() {
+    let (mut scratch, mut decoder) = (Scratch::default(), Decoder::new(true));
+    for len in [100, u64::from(u32::MAX), u64::MAX / 2] {
+        let time = Timestamp::from_nanos(SECOND);
+        let span = Span { offset: 0, len, time, starts_segment: true, pushed: true };
+        decoder.span(Model::learnt(), &mut scratch, (OUT, &span, PacketIndex(1)));
+    }
+    decoder.finish(Model::learnt(), &mut scratch);
+    assert!(scratch.told.is_empty());
+}
+
 /// What is left out unseen could not have been chosen.
 #[test]
 fn no_message_is_more_probable_than_at_most() {

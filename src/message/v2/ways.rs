@@ -297,7 +297,7 @@ pub fn go_on_jointly(model: &Model, (ways, room): (&mut Ways, &mut Search), w: &
 /// two before it.
 #[inline(never)]
 fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, score): (u8, u32, f32), total: u32) {
-    if before + total <= LONGEST_PREAMBLE {
+    if before.saturating_add(total) <= LONGEST_PREAMBLE {
         let noise = model.noise(total);
         ways.push(from, (score - 0.7 - noise, noise), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
     }
