@@ -31,7 +31,7 @@ const UNIT: f32 = 1.0 / 1024.0;
 const LANES: usize = 32;
 const _: () = assert!(KINDS <= LANES, "a place for each kind");
 
-/// A log probability in [`UNIT`]s, at least `p`.
+/// A log probability in `UNIT`s, at least `p`.
 pub const fn at_least(p: f32) -> i16 {
     // Towards zero: the logarithms of probabilities are below.
     (p / UNIT) as i16
@@ -53,7 +53,7 @@ fn rounded(p: f64) -> f32 {
     value(nearest(p as f32))
 }
 
-/// A log probability that is in [`UNIT`]s.
+/// A log probability that is in `UNIT`s.
 #[inline]
 pub fn value(units: i16) -> f32 {
     f32::from(units) * UNIT
@@ -70,7 +70,7 @@ pub struct Possible {
     pub size: f32,
 }
 
-/// A log probability of each kind, in [`UNIT`]s.
+/// A log probability of each kind, in `UNIT`s.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub struct Logs([i16; LANES]);

@@ -49,7 +49,7 @@ fn alike(any: f32, before: u32, len: u32) -> f32 {
     }
 }
 
-/// By the kinds of which a size is expected, a bit each in the order of [`EXPECTED`], how probable such sizes are at most.
+/// By the kinds of which a size is expected, a bit each in the order of `EXPECTED`, how probable such sizes are at most.
 pub fn expected_sizes() -> [Logs; 1 << EXPECTED.len()] {
     std::array::from_fn(|row| {
         let kinds = EXPECTED.into_iter().zip(EXPECTED_MOST).enumerate().filter(|(i, _)| row >> i & 1 == 1);
