@@ -17,7 +17,7 @@
 
 use super::fabric::{Fabric, Gone, Receiver, Sender as _};
 
-/// Epochs under way, so that no thread has to wait for another's wake-up.
+/// Epochs under way: one is filled while the one before is worked on. More would lie about until the cache has lost them.
 pub const DEPTH: usize = 2;
 
 /// Something that can be used again.

@@ -114,7 +114,7 @@ fn every_epoch_arrives_once_in_order_and_nobody_waits_for_ever() {
 
 #[test]
 fn whoever_leaves_nobody_waits_for_ever() {
-    for after in [0, 1, DEPTH - 1] {
+    for after in [0, 1, DEPTH, DEPTH + 1] {
         for leaves in [Leaves::Node(after), Leaves::Worker(after)] {
             for n in 1..=3 {
                 shuttle::check_random(move || assert_eq!(run(n, 3 * DEPTH, leaves), after), 300);
