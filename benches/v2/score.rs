@@ -173,6 +173,7 @@ const COALESCED: u64 = 1448;
 /// Segments are written together that were sent within this time, ns.
 const TOGETHER: i64 = SECOND / 100;
 
+/// Puts up to `most` segments into one ([`Change::Coalesced`]).
 fn coalesced(seen: &Segments, most: u32) -> Segments {
     let is_fixed = |len| FIXED.iter().any(|(fixed, ..)| u64::from(*fixed) == len);
     let mut all = Segments::new();

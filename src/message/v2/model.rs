@@ -37,7 +37,7 @@ pub const fn at_least(p: f32) -> i16 {
     (p / UNIT) as i16
 }
 
-/// The same, below `p`: what is larger than `p` is larger than this.
+/// The same, below `p`: what is larger than `p`, rounding aside, is larger than this.
 #[inline]
 pub fn below(p: f32) -> i16 {
     ((p / UNIT) as i32).saturating_sub(1).clamp(i16::MIN.into(), i16::MAX.into()) as i16
@@ -418,6 +418,7 @@ impl Habits<'_> {
     }
 }
 
+/// How probable a kind is by both: never less than `LEAST`, never more than certain.
 #[inline]
 fn habit(next: i16, react: i16) -> i16 {
     next.saturating_add(react).clamp(LEAST, 0)

@@ -226,7 +226,7 @@ impl State {
         (0..2).all(|i| self.ends[i].previous == other.ends[i].previous) && self == other
     }
 
-    /// Whether a side has sent `version`, but not all that follows it.
+    /// Whether a side has sent `version`, but no `verack` yet.
     pub fn shakes_hands(&self) -> bool {
         let bit = |kind: Kind| kind.once().unwrap_or(0);
         self.ends.iter().any(|e| e.once & bit(Kind::Version) != 0 && e.once & bit(Kind::Verack) == 0)

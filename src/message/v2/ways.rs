@@ -110,7 +110,7 @@ pub struct Ways {
     tiles: Vec<Tile>,
 }
 
-/// A write that the best reading explains poorly by one message.
+/// A write that the reading in the first place explains poorly by one message.
 #[derive(Clone, Copy)]
 struct Poor {
     /// Log probability of the reading.
@@ -123,6 +123,7 @@ struct Poor {
 /// Room for the search of ways.
 #[derive(Default)]
 pub struct Search {
+    /// Set by the reading in the first place, until all were gone on from.
     poor: Option<Poor>,
     /// For what a long write may be.
     long: Room,
@@ -283,7 +284,8 @@ pub fn go_on(
     }
 }
 
-/// More ways on from the best reading, when all were gone on from: several messages in one write, if nothing else explains it.
+/// More ways on from the reading in the first place, when all were gone on from: several messages in one write, if nothing
+/// else explains it.
 #[inline]
 pub fn go_on_jointly(model: &Model, (ways, room): (&mut Ways, &mut Search), w: &Write, state: &State) {
     let Some(Poor { score, best, total }) = room.poor.take() else { return };
