@@ -135,4 +135,10 @@ impl Kind {
             _ => return None,
         })
     }
+
+    /// Whether it may come after `version` and before `verack`, which ends that (BIP 155, BIP 330, BIP 339): all others come
+    /// later.
+    pub const fn is_negotiation(self) -> bool {
+        matches!(self, Self::WtxidRelay | Self::SendAddrV2 | Self::SendTxRcncl | Self::Verack)
+    }
 }

@@ -10,6 +10,10 @@ use crate::flow::Side;
 const TOO_MANY: f32 = -8.0;
 /// Log probability of a message that is sent once only coming again.
 const AGAIN: f32 = -10.0;
+/// Log probability of a message on the wrong side of `verack` ([`Kind::is_negotiation`]).
+const OUT_OF_ORDER: f32 = -10.0;
+/// Log probability of asking those for addresses that have called: Bitcoin Core and btcd ask whom they call.
+const CALLED: f32 = -6.0;
 /// Log probability of asking for what was never offered.
 const NOT_OFFERED: f32 = -7.0;
 /// The same where the offer may have been missed, of more than one block: few nodes lag.
@@ -37,6 +41,19 @@ const EXPECTED: [Kind; 3] = [Kind::GetDataBlock, Kind::Block, Kind::CmpctBlock];
 const EXPECTED_MOST: [f32; EXPECTED.len()] = [ALL_OFFERED, SAME.0, SAME.0];
 /// How probable it is at most that what is left of a request is denied.
 static DENIED: Logs = Logs::NONE.and(Kind::NotFound, at_least(REST_DENIED));
+
+/// Which kinds may come before `verack`.
+static EARLY: Logs = early();
+
+const fn early() -> Logs {
+    let (mut logs, mut i) = (Logs::NONE, 0);
+    while i < Kind::ALL.len() {
+        let kind = Kind::ALL[i];
+        logs = logs.and(kind, if kind.is_negotiation() { 0 } else { at_least(OUT_OF_ORDER) });
+        i += 1;
+    }
+    logs
+}
 
 /// Log probability of a size when the one before is known, and of `any` size otherwise: of empty blocks there are many
 /// in a row on test networks.
@@ -85,13 +102,21 @@ impl Situation<'_> {
         let row = EXPECTED.map(|kind| most.of(kind) != Logs::NEVER && self.expects(kind, len));
         let row = usize::from(row[0]) | usize::from(row[1]) << 1 | usize::from(row[2]) << 2;
         let all = self.habits.with(&most.or(self.model.expected(row)));
-        if most.of(Kind::NotFound) != Logs::NEVER && self.denies() { all.or(&most.plus(&DENIED)) } else { all }
+        let all =
+            if most.of(Kind::NotFound) != Logs::NEVER && self.denies() { all.or(&most.plus(&DENIED)) } else { all };
+        if self.is_early() { all.plus(&EARLY) } else { all }
+    }
+
+    /// Whether the side negotiates features still: all but a few messages come later.
+    #[inline]
+    fn is_early(&self) -> bool {
+        self.state.ends[self.side as usize].shakes_hands() && self.now >= self.state.unsure
     }
 
     /// What habit tells of each kind, whatever its length.
     #[inline]
     pub fn by_habit(&self) -> Logs {
-        self.habits.all()
+        if self.is_early() { self.habits.all().plus(&EARLY) } else { self.habits.all() }
     }
 
     /// [`Situation::most_of_all`] of one kind, of which habit tells `habit`.
@@ -146,9 +171,14 @@ impl Situation<'_> {
         let mut p = value(habits.of(kind));
         if let Some(bit) = kind.once() {
             // Joined in the middle, the handshake is over.
-            let over =
-                kind != Kind::SendHeaders && me.stage == Stage::Open && me.once & 1 == 0 && kind != Kind::Version;
+            let over = kind != Kind::SendHeaders && me.stage == Stage::Open && !me.has_begun() && kind != Kind::Version;
             p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
+        }
+        if me.has_begun() && !unsure && me.shakes_hands() != kind.is_negotiation() {
+            p += OUT_OF_ORDER;
+        }
+        if kind == Kind::GetAddr && peer.called() {
+            p += CALLED;
         }
         // What is left of a request is denied at once.
         if kind == Kind::NotFound && me.debts[0].what == Owe::Tx && u32::from(me.debts[0].count) == n {

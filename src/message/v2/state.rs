@@ -36,6 +36,19 @@ pub(super) const FRESH: Tick = 5 * SECOND;
 /// btcd asks at once, for what that one `inv` announced.
 const FRESH_BTCD: Tick = SECOND;
 
+/// Bits of [`End::once`].
+const VERSION: u8 = bit(Kind::Version);
+const VERACK: u8 = bit(Kind::Verack);
+/// Another: its was the first byte, it has made the connection (BIP 324).
+const CALLED: u8 = 128;
+
+const fn bit(kind: Kind) -> u8 {
+    match kind.once() {
+        Some(bit) => bit,
+        None => 0,
+    }
+}
+
 /// Debts remembered.
 const DEBTS: usize = 3;
 
@@ -59,7 +72,7 @@ pub struct End {
     pub stage: Stage,
     /// Its last message.
     pub previous: Kind,
-    /// Messages sent that are sent once only ([`Kind::once`]).
+    /// Messages sent that are sent once only ([`Kind::once`]), and whether it has made the connection.
     pub once: u8,
     /// Whose habits it has.
     pub writer: Writer,
@@ -109,6 +122,22 @@ impl End {
             block: 0,
             last: 0,
         }
+    }
+
+    /// Whether it has made the connection.
+    pub fn called(&self) -> bool {
+        self.once & CALLED != 0
+    }
+
+    /// Whether it has sent `version`.
+    pub fn has_begun(&self) -> bool {
+        self.once & VERSION != 0
+    }
+
+    /// Whether it has sent `version`, but no `verack` yet.
+    #[inline]
+    pub fn shakes_hands(&self) -> bool {
+        self.once & (VERSION | VERACK) == VERSION
     }
 
     /// Announces blocks. Those that nobody has asked for by now are known there.
@@ -228,8 +257,7 @@ impl State {
 
     /// Whether a side has sent `version`, but no `verack` yet.
     pub fn shakes_hands(&self) -> bool {
-        let bit = |kind: Kind| kind.once().unwrap_or(0);
-        self.ends.iter().any(|e| e.once & bit(Kind::Version) != 0 && e.once & bit(Kind::Verack) == 0)
+        self.ends.iter().any(End::shakes_hands)
     }
 
     /// Looks at a little of each part; what is told means nothing.
@@ -278,10 +306,17 @@ impl State {
         let (me, peer) = if side == Side::Low { (low, high) } else { (high, low) };
         me.pending = 0;
         if kind == Kind::Start {
+            if me.preamble == 0 && peer.preamble == 0 {
+                me.once |= CALLED;
+            }
             me.preamble = me.preamble.saturating_add(u16::try_from(len).unwrap_or(u16::MAX));
             return;
         }
-        me.once |= kind.once().unwrap_or(0);
+        me.once |= bit(kind);
+        if me.shakes_hands() && !matches!(kind, Kind::Version | Kind::Unknown) && !kind.is_negotiation() {
+            // It comes after `verack`, which was not seen then.
+            me.once |= VERACK;
+        }
         let answered = match kind {
             Kind::Pong => me.pay(Owe::Pong, 1, now),
             Kind::Headers => {
@@ -335,7 +370,7 @@ impl State {
                 }
             }
             Kind::WtxidRelay => me.writer = Writer::Core,
-            Kind::Verack if me.writer == Writer::Any && me.once & 1 != 0 => me.writer = Writer::Btcd,
+            Kind::Verack if me.writer == Writer::Any && me.once & VERSION != 0 => me.writer = Writer::Btcd,
             // Joined in the middle, habits show later.
             Kind::CmpctBlock | Kind::FeeFilter if me.writer == Writer::Any => {
                 me.writer = Writer::Core;
