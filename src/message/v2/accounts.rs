@@ -45,6 +45,42 @@ impl Batches {
     }
 }
 
+/// How a side asks for what is announced, learnt from what it asked: of its last requests, how many were for a part.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Asks(u8);
+
+impl Asks {
+    /// Values that it has.
+    pub const ALL: usize = 256;
+    /// Requests counted at most; then half of them are forgotten.
+    const MOST: u8 = 15;
+
+    /// By number.
+    pub const fn of(place: u8) -> Self {
+        Self(place)
+    }
+
+    /// Its number.
+    #[inline]
+    pub const fn place(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Requests, and those for a part.
+    pub const fn counts(self) -> (u8, u8) {
+        (self.0 >> 4, self.0 & 15)
+    }
+
+    /// Asks for all of what an `inv` announced, or for a part.
+    pub fn ask(&mut self, part: bool) {
+        let (mut all, mut parts) = self.counts();
+        if all == Self::MOST {
+            (all, parts) = (all / 2, parts / 2);
+        }
+        *self = Self((all + 1) << 4 | (parts + u8::from(part)));
+    }
+}
+
 /// Something a side owes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Debt {

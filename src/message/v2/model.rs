@@ -5,6 +5,7 @@
 //! writer too. A thousandth of every probability is spread over all kinds, so
 //! that nothing is impossible.
 
+use super::accounts::Asks;
 use super::counts::{self, Context, Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
 use super::kind::{KINDS, Kind};
 use super::situation::expected_sizes;
@@ -15,6 +16,8 @@ use std::sync::LazyLock;
 const NEXT: f64 = 5.0;
 /// The same for what the other side did.
 const REACT: f64 = 6.0;
+/// The same for how a side asks for transactions, in requests.
+const ASKS: f64 = 4.0;
 /// Share that is spread over all kinds.
 const SPREAD: f64 = 0.001;
 /// Least log probability of a kind.
@@ -153,7 +156,8 @@ pub struct Model {
     react: Vec<Logs>,
     /// Of one size in a bin.
     sizes: Vec<[f32; BINS]>,
-    fits: [[f32; FITS]; WRITERS],
+    /// `[writer][asks][fit]`
+    fits: Vec<[f32; FITS]>,
     /// By length, where its messages begin in `possible`.
     places: Vec<u32>,
     possible: Vec<Possible>,
@@ -212,14 +216,23 @@ impl Table {
     }
 }
 
-/// By writer; of an unknown one as of all together.
-fn fits(counts: &Counts) -> [[f32; FITS]; WRITERS] {
+/// By writer, and by how the side has asked so far; of an unknown writer as of all together.
+fn fits(counts: &Counts) -> Vec<[f32; FITS]> {
     let all: [u32; FITS] = std::array::from_fn(|f| counts.fits.iter().map(|of| of[f]).sum());
-    std::array::from_fn(|w| {
+    let of_writer = |w: usize| {
         let of = if w == Writer::Any as usize { all } else { counts.fits[w] };
         let seen: f64 = of.iter().map(|n| f64::from(*n)).sum();
-        of.map(|n| rounded(((f64::from(n) + 0.5) / (seen + 0.5 * FITS as f64)).ln()))
-    })
+        let learnt = of.map(|n| (f64::from(n) + 0.5) / (seen + 0.5 * FITS as f64));
+        (0..=u8::MAX).map(move |place| {
+            let (asked, parts) = Asks::of(place).counts();
+            let [exact, within, stale, beyond] = learnt;
+            let seen = (f64::from(asked.saturating_sub(parts)), f64::from(parts));
+            let both = (ASKS * exact + seen.0, ASKS * within + seen.1);
+            let share = (exact + within) / (both.0 + both.1);
+            [both.0 * share, both.1 * share, stale, beyond].map(|p| rounded(p.ln()))
+        })
+    };
+    (0..WRITERS).flat_map(of_writer).collect()
 }
 
 /// Logarithm of a probability, a little of which is spread over all kinds.
@@ -367,7 +380,8 @@ impl Model {
     /// expects it ([`Situation::most`](super::situation::Situation::most)).
     fn largest(&self, kind: Kind, size: f32) -> i16 {
         nearest(match kind {
-            Kind::GetDataTx => self.fits.iter().map(|of| of[Fit::Exact as usize]).fold(size, f32::max),
+            // Perhaps as many as were announced.
+            Kind::GetDataTx => 0.0,
             _ => size,
         })
     }
@@ -386,8 +400,8 @@ impl Model {
 
     /// Of a number asked for.
     #[inline]
-    pub fn fit(&self, writer: Writer, fit: Fit) -> f32 {
-        self.fits[writer as usize][fit as usize]
+    pub fn fit(&self, writer: Writer, asks: Asks, fit: Fit) -> f32 {
+        self.fits[writer as usize * Asks::ALL + asks.place()][fit as usize]
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a side may send now: how probable each message is where the protocol stands.
 
+use super::accounts::Debt;
 use super::counts::{Context, Fit, Owe, Writer};
 use super::kind::Kind;
 use super::model::{Habits, Logs, Model, at_least, larger, value};
@@ -13,13 +14,17 @@ const AGAIN: f32 = -10.0;
 /// Log probability of a message on the wrong side of `verack` ([`Kind::is_negotiation`]).
 const OUT_OF_ORDER: f32 = -10.0;
 /// Log probability of asking those for addresses that have called: Bitcoin Core and btcd ask whom they call.
-const CALLED: f32 = -6.0;
+const CALLED: f32 = -10.0;
+/// Log probability of an answer to no question: a `pong` without a `ping` (BIP 31), a transaction or a block without a
+/// `getdata`.
+const NOT_ASKED: f32 = -5.0;
 /// Log probability of asking for what was never offered.
 const NOT_OFFERED: f32 = -7.0;
 /// The same where the offer may have been missed, of more than one block: few nodes lag.
 const RARELY_OFFERED: f32 = -5.0;
 /// Blocks that Bitcoin Core has asked one peer for at most (`MAX_BLOCKS_IN_TRANSIT_PER_PEER`).
 const IN_FLIGHT: u32 = 16;
+const IN_FLIGHT_MORE: u32 = IN_FLIGHT + 1;
 /// Log probability that what is left of a request for transactions is denied.
 const REST_DENIED: f32 = -4.0;
 /// Log probability of asking for all blocks that were just offered.
@@ -28,6 +33,9 @@ const ALL_OFFERED: f32 = -0.7;
 const SAME: (f32, f32) = (-std::f32::consts::LN_2, 0.2);
 /// Compact blocks nearly as long: the coinbase and a few short ids more or less, bytes.
 const NEARLY: u32 = 40;
+/// The first blocks of the main network, of which many are alike, have so many bytes (215 of their own); transactions that
+/// are alike are often smaller.
+const FIRST_BLOCKS: u32 = 236;
 /// A compact block without short ids has at least so many bytes (the coinbase has a witness commitment).
 const NO_IDS: u32 = 276;
 /// A compact block of an empty block is shorter.
@@ -142,6 +150,18 @@ impl Situation<'_> {
         }
     }
 
+    /// Whether it was asked for a message that is an answer only, or may have been.
+    #[inline]
+    fn was_asked(&self, kind: Kind) -> bool {
+        let is_answer = |d: &Debt| match kind {
+            Kind::Pong => d.what == Owe::Pong,
+            Kind::Tx => d.what == Owe::Tx,
+            Kind::BlockTxn => d.what == Owe::BlockTxn,
+            _ => matches!(d.what, Owe::Block | Owe::Blocks),
+        };
+        self.state.ends[self.side as usize].debts.iter().any(is_answer) || self.now < self.state.unsure
+    }
+
     /// Whether what is left of a request may be denied, which is more probable than by habit.
     #[inline]
     fn denies(&self) -> bool {
@@ -153,9 +173,8 @@ impl Situation<'_> {
     pub fn is_plain(&self, kind: Kind) -> bool {
         use Kind::{Addr, AddrV2, BlockTxn, FeeFilter, GetBlocks, GetHeaders, Headers, Ping, Pong, SendCmpct, Tx};
         match kind {
-            Tx | Ping | Pong | FeeFilter | SendCmpct | GetHeaders | Headers | BlockTxn | GetBlocks | Addr | AddrV2 => {
-                true
-            }
+            Tx | BlockTxn | Ping | FeeFilter | SendCmpct | GetHeaders | Headers | GetBlocks | Addr | AddrV2 => true,
+            Pong => self.was_asked(kind),
             Kind::Inv => self.state.ends[self.side as usize].writer != Writer::Btcd,
             _ => false,
         }
@@ -195,14 +214,15 @@ impl Situation<'_> {
             {
                 size + SO_SOON
             }
+            Kind::Pong | Kind::Block if !self.was_asked(kind) => size + NOT_ASKED,
             Kind::NotFound => {
                 let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
                 size + if asked || unsure { 0.0 } else { TOO_MANY }
             }
             Kind::GetDataTx => match state.fit(side, n, now) {
-                Fit::Exact => model.fit(me.writer, Fit::Exact),
-                fit if unsure => model.fit(me.writer, fit).max(-2.0) + size,
-                fit => model.fit(me.writer, fit) + size,
+                Fit::Exact => model.fit(me.writer, me.asks, Fit::Exact),
+                fit if unsure => model.fit(me.writer, me.asks, fit).max(-2.0) + size,
+                fit => model.fit(me.writer, me.asks, fit) + size,
             },
             Kind::GetDataBlock => {
                 let offered =
@@ -210,6 +230,7 @@ impl Situation<'_> {
                 let recent = now.saturating_sub(peer.blocks_at) <= FRESH;
                 let all = if recent && u32::from(peer.blocks) == n { ALL_OFFERED } else { f32::NEG_INFINITY };
                 let strange = match n {
+                    IN_FLIGHT_MORE.. if me.writer == Writer::Core => NOT_OFFERED,
                     n if offered || (n == 1 && unsure) => 0.0,
                     2..=IN_FLIGHT if unsure => RARELY_OFFERED,
                     _ => NOT_OFFERED,
@@ -227,7 +248,7 @@ impl Situation<'_> {
                 let empty = len < EMPTY && me.compact.abs_diff(len) < NEARLY;
                 alike(size, me.compact, len) + if again && !empty { SO_SOON } else { 0.0 }
             }
-            Kind::Block => alike(size, me.block, len),
+            Kind::Block if len >= FIRST_BLOCKS => alike(size, me.block, len),
             _ => size,
         }
     }

@@ -1,6 +1,6 @@
 //! Where the protocol stands: what each side has said and what it owes the other.
 
-use super::accounts::{BATCHES, Batches, Debt};
+use super::accounts::{Asks, BATCHES, Batches, Debt};
 use super::counts::{Context, Fit, Owe, Writer};
 use super::kind::Kind;
 use crate::flow::Side;
@@ -76,6 +76,8 @@ pub struct End {
     pub once: u8,
     /// Whose habits it has.
     pub writer: Writer,
+    /// How it asks for transactions.
+    pub(super) asks: Asks,
     /// Sent a compact block that may be asked about.
     pub(super) offered_block: bool,
     pub(super) debts: [Debt; DEBTS],
@@ -109,6 +111,7 @@ impl End {
             previous: Kind::Start,
             once: 0,
             writer: Writer::Any,
+            asks: Asks::of(0),
             offered_block: false,
             debts: [Debt { what: Owe::Nothing, late: 0, count: 0, since: 0 }; DEBTS],
             announced: 0,
@@ -302,6 +305,11 @@ impl State {
     /// `side` has sent it.
     pub fn apply(&mut self, side: Side, kind: Kind, (len, n): (u32, u32), now: Tick) {
         let n16 = u16::try_from(n).unwrap_or(u16::MAX);
+        if kind == Kind::GetDataTx
+            && let fit @ (Fit::Exact | Fit::Within) = self.fit(side, n, now)
+        {
+            self.ends[side as usize].asks.ask(fit == Fit::Within);
+        }
         let [low, high] = &mut self.ends;
         let (me, peer) = if side == Side::Low { (low, high) } else { (high, low) };
         me.pending = 0;

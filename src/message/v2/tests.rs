@@ -130,6 +130,70 @@ fn a_handshake_of_two_core_nodes() {
     assert!(lab.told.iter().all(|e| e.confidence > 900), "{:?}", lab.told);
 }
 
+/// BIP 155, BIP 330, BIP 339: what is negotiated comes before `verack`, and nothing else.
+#[test]
+fn the_order_of_a_handshake() {
+    let probable = |state: &State, side, kind| {
+        let len = if kind == Kind::SendCmpct { 30 } else { 33 };
+        state.situation(Model::learnt(), side, 100).score(kind, (len, 1), 0.0) > -10.0
+    };
+    let mut state = State::new(true);
+    let mut say = |side, kind, len| {
+        state.apply(side, kind, (len, 1), 100);
+        state
+    };
+    say(OUT, Kind::Start, 764);
+    say(BACK, Kind::Start, 1300);
+    for side in Side::BOTH {
+        let begun = say(side, Kind::Version, 140);
+        assert!(begun.shakes_hands());
+        for kind in [Kind::WtxidRelay, Kind::SendAddrV2, Kind::Verack] {
+            assert!(probable(&begun, side, kind), "{kind:?}");
+        }
+        for kind in [Kind::SendHeaders, Kind::GetAddr, Kind::SendCmpct] {
+            assert!(!probable(&begun, side, kind), "{kind:?}");
+            let unsure = State { unsure: 200, ..begun };
+            assert!(kind == Kind::GetAddr || probable(&unsure, side, kind), "something may have been lost: {kind:?}");
+        }
+        // Which must have been sent when something comes that follows it.
+        let mut lost = begun;
+        lost.apply(side, Kind::SendCmpct, (30, 1), 100);
+        for done in [say(side, Kind::Verack, 33), lost] {
+            assert!(!done.ends[side as usize].shakes_hands());
+            assert!(probable(&done, side, Kind::SendCmpct));
+            assert!(!probable(&done, side, Kind::WtxidRelay) && !probable(&done, side, Kind::SendAddrV2));
+        }
+    }
+    let done = say(OUT, Kind::SendCmpct, 30);
+    assert!(!done.shakes_hands());
+    assert!(
+        probable(&done, OUT, Kind::GetAddr) && !probable(&done, BACK, Kind::GetAddr),
+        "the caller's first byte came first"
+    );
+}
+
+/// A side that asks for parts of what is announced is understood when it does so again, before the answer has come.
+#[test]
+fn how_a_side_asks_is_learnt() {
+    let mut lab = Lab::new(true);
+    lab.handshake().wait(6);
+    let part = |state: &State| {
+        let mut state = *state;
+        state.apply(OUT, Kind::Inv, (22 + 9 * 36, 9), 200_000);
+        let at = state.situation(Model::learnt(), BACK, 200_005);
+        let size = |kind| Model::learnt().size(kind, (22 + 4 * 36, 4));
+        [Kind::GetDataTx, Kind::Inv].map(|kind| at.score(kind, (22 + 4 * 36, 4), size(kind)))
+    };
+    let [ask, offer] = part(lab.decoder.state().unwrap());
+    assert!(ask < offer, "both offer, more probably: {ask} {offer}");
+    for _ in 0..4 {
+        lab.write(OUT, &[22 + 9 * 36]).write(BACK, &[22 + 4 * 36]).write(OUT, &[243, 387, 300, 290]).wait(6);
+        assert_eq!(lab.last(6)[1], ("getdata", 166, 4));
+    }
+    let [ask, offer] = part(lab.decoder.state().unwrap());
+    assert!(ask > offer + 2.0, "{ask} {offer}");
+}
+
 #[test]
 fn requests_and_answers() {
     let mut lab = Lab::new(true);
@@ -335,8 +399,12 @@ fn no_message_is_more_probable_than_at_most() {
     let mut lab = Lab::new(true);
     lab.handshake().wait(5).write(BACK, &[58, 130]).write(OUT, &[58]).write(BACK, &[321]);
     lab.decoder.read(Model::learnt(), &mut lab.scratch);
+    let mut shaking = State::new(true);
+    Side::BOTH.map(|side| shaking.apply(side, Kind::Version, (140, 1), 0));
+    let states = [*lab.decoder.state().unwrap(), shaking];
     let now = 70_000;
-    let said: [&[(Side, Kind, u32, u32)]; 8] = [
+    let said: [&[(Side, Kind, u32, u32)]; 9] = [
+        &[(BACK, Kind::Ping, 29, 1)],
         &[],
         &[(BACK, CmpctBlock, 600, 1), (OUT, GetBlockTxn, 60, 1)],
         &[(BACK, Block, 900, 1)],
@@ -348,9 +416,8 @@ fn no_message_is_more_probable_than_at_most() {
     ];
     let mut raised = std::collections::BTreeSet::new();
     let mut room = Room::default();
-    for (said, writer, unsure) in said.iter().flat_map(|s| Writer::ALL.map(|w| [(s, w, 0), (s, w, 2 * now)])).flatten()
-    {
-        let mut state = *lab.decoder.state().unwrap();
+    let settings = said.iter().flat_map(|s| Writer::ALL.map(|w| [(s, w, 0), (s, w, 2 * now)])).flatten();
+    for (mut state, (said, writer, unsure)) in settings.flat_map(|s| states.map(|state| (state, s))) {
         state.ends.iter_mut().for_each(|e| e.writer = writer);
         said.iter().for_each(|(side, kind, len, n)| state.apply(*side, *kind, (*len, *n), now));
         state.unsure = unsure;

@@ -13,6 +13,9 @@ use crate::time::Timestamp;
 
 /// A way this much less probable than the best (natural logarithm) is not gone.
 pub const BEHIND: f32 = 7.5;
+/// A way this much less probable than another from the same reading is not gone: what is improbable already when it is read
+/// is less likely to be right than what has become improbable.
+const WORSE: f32 = 6.0;
 /// Log probability, beyond its length, of bytes that no message explains.
 const UNKNOWN: f32 = -12.0;
 /// The same in a gap.
@@ -250,7 +253,7 @@ pub fn go_on(
     let tile = |p: &Possible| [Tile { kind: p.kind, len: total, entries: p.entries }];
     if let Some(likely) = likely {
         let first = scored(likely);
-        least = larger(least, first - BEHIND);
+        least = larger(least, first - WORSE);
         if first > least {
             best = larger(best, first);
             ways.push(from, (first, noise), &tile(likely));
@@ -263,7 +266,7 @@ pub fn go_on(
                 let p = scored(possible);
                 if p > least {
                     best = larger(best, p);
-                    least = larger(least, p - BEHIND);
+                    least = larger(least, p - WORSE);
                     ways.push(from, (p, noise), &tile(possible));
                 }
             }
@@ -289,7 +292,7 @@ pub fn go_on(
 #[inline]
 pub fn go_on_jointly(model: &Model, (ways, room): (&mut Ways, &mut Search), w: &Write, state: &State) {
     let Some(Poor { score, best, total }) = room.poor.take() else { return };
-    let best = larger(best, ways.best - BEHIND);
+    let best = larger(best, ways.best + JOINED);
     if best - score + model.noise(total) < POOR {
         several(model, (ways, room), w, (state, score), (total, best));
     }
