@@ -2,7 +2,7 @@
 //! `cargo bench --bench opaque`.
 //!
 //! The same conversations on Bitcoin's port, where lengths are read, and on another, where bytes are counted: CPU time
-//! (user and system, the least of three runs) and memory, with few and with 10,000 connections. First recorded
+//! (user and system, the least of five runs) and memory, with few and with 10,000 connections. First recorded
 //! conversations, copied (the bundled one, and those below the folder that `BTCDMON_SHARED` names), then made ones,
 //! whose peers ask for any part of what is announced and are harder to read.
 
@@ -40,19 +40,25 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let scratch = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
-    let run = |connections, rounds, port| -> Result<(Usage, u64)> {
-        let name = format!("encrypted-{connections}-{rounds}-{port}");
-        let path = generate::capture(&scratch, &name, 0, |path| {
-            encrypted::write(path, Encrypted { connections, rounds, port })
-        })?;
-        let read = Capture::read("encrypted", path)?;
-        let usage = measure::best(RUNS, || {
-            let mut c = replay(&read.path);
+    // Usage and packets with each port.
+    let run = |connections, rounds| -> Result<Vec<(Usage, u64)>> {
+        let mut captures = Vec::new();
+        for port in PORTS {
+            let name = format!("encrypted-{connections}-{rounds}-{port}");
+            let path = generate::capture(&scratch, &name, 0, |path| {
+                encrypted::write(path, Encrypted { connections, rounds, port })
+            })?;
+            captures.push(Capture::read("encrypted", path)?);
+        }
+        let usages = in_turn(&captures, |path| {
+            let mut c = replay(path);
             c.args(["--node", "bench=192.0.2.7"]);
-            Ok(c)
-        })?;
-        std::fs::remove_file(&read.path)?;
-        Ok((usage, read.packets))
+            c
+        });
+        for read in &captures {
+            std::fs::remove_file(&read.path)?;
+        }
+        Ok(usages?.into_iter().zip(captures.iter().map(|read| read.packets)).collect())
     };
     for path in recordings() {
         let recording = Recording::read(&path)?;
@@ -88,9 +94,9 @@ fn main() -> Result<()> {
     for rounds in [ROUNDS, 0] {
         let what = if rounds > 0 { "with relays" } else { "handshakes alone" };
         let mut many = Vec::new();
-        for port in PORTS {
-            let (few, _) = run(CONNECTIONS[0], rounds, port)?;
-            let (all, packets) = run(CONNECTIONS[1], rounds, port)?;
+        let few = run(CONNECTIONS[0], rounds)?;
+        let all = run(CONNECTIONS[1], rounds)?;
+        for (((few, _), (all, packets)), port) in few.into_iter().zip(all).zip(PORTS) {
             let more = f64::from(CONNECTIONS[1] - CONNECTIONS[0]);
             let each = all.memory.unwrap_or(0).saturating_sub(few.memory.unwrap_or(0)) as f64 / more;
             println!(

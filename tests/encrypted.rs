@@ -76,7 +76,7 @@ fn blocks(r: &Recording) -> (usize, Vec<String>) {
     let (mut all, mut wrong) = (0, Vec::new());
     for s in &r.streams {
         let side = s.conversation.initiator_or_other(&node()).unwrap().other();
-        let told = score::estimates(Model::learnt(), true, &s.seen);
+        let told = score::estimates(Model::learnt(), Some(s.conversation.initiator), &s.seen);
         let told: HashMap<_, _> = told.iter().filter(|e| e.side == side).map(|e| (e.offset, e)).collect();
         let is_block = |k: &&Known| [Command::BLOCK, Command::CMPCTBLOCK].contains(&k.command);
         for known in s.truth[side as usize].iter().filter(is_block) {

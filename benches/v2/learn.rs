@@ -28,7 +28,7 @@ pub fn counts(r: &Recording) -> Counts {
 
 fn stream(s: &Stream, counts: &mut Counts) {
     let said = in_order(s);
-    let mut state = State::new(true);
+    let mut state = State::new(Some(s.conversation.initiator));
     for e in &mut state.ends {
         e.stage = Stage::Open;
     }
@@ -66,7 +66,7 @@ fn stream(s: &Stream, counts: &mut Counts) {
 pub fn doubts(model: &Model, s: &Stream) {
     println!("== {} {}", s.conversation.endpoints[0], s.conversation.endpoints[1]);
     let said = in_order(s);
-    let mut state = State::new(true);
+    let mut state = State::new(Some(s.conversation.initiator));
     for e in &mut state.ends {
         e.stage = Stage::Open;
     }

@@ -60,9 +60,9 @@ pub fn recording(model: &Model, r: &Recording, change: Change) -> Score {
 }
 
 /// What the decoder tells of `stream`.
-pub fn estimates(model: &Model, from_start: bool, seen: &[(At, Side, Seen)]) -> Vec<Estimate> {
+pub fn estimates(model: &Model, caller: Option<Side>, seen: &[(At, Side, Seen)]) -> Vec<Estimate> {
     let mut told = Vec::new();
-    let mut decoder = Decoder::new(from_start);
+    let mut decoder = Decoder::new(caller);
     let mut scratch = Scratch::default();
     let mut tick: Option<Timestamp> = None;
     for (at, side, seen) in seen {
@@ -90,7 +90,7 @@ pub fn estimates(model: &Model, from_start: bool, seen: &[(At, Side, Seen)]) -> 
 
 fn stream(model: &Model, s: &Stream, change: Change) -> Score {
     let (seen, starts) = changed(s, change);
-    let told = estimates(model, change != Change::Joined, &seen);
+    let told = estimates(model, (change != Change::Joined).then_some(s.conversation.initiator), &seen);
     let of_known = |e: &&Estimate| !s.truth[e.side as usize].is_empty();
     let mut score = Score { told: told.iter().filter(of_known).count() as u32, ..Score::default() };
     let places: HashMap<(Side, u64), &Estimate> = told.iter().map(|e| ((e.side, e.offset), e)).collect();
@@ -215,7 +215,7 @@ fn recut((at, side, seen): &(At, Side, Seen), mss: u64, all: bool) -> Segments {
 
 /// Prints each known message in the order of the capture, and what was told instead of it.
 pub fn show(model: &Model, s: &Stream) {
-    let told = estimates(model, true, &s.seen);
+    let told = estimates(model, Some(s.conversation.initiator), &s.seen);
     let places: HashMap<(Side, u64), &Estimate> = told.iter().map(|e| ((e.side, e.offset), e)).collect();
     let mut next = [0; 2];
     println!("== {} {}", s.conversation.endpoints[0], s.conversation.endpoints[1]);

@@ -9,10 +9,10 @@ use crate::message::v2::{Decoder, Estimate};
 impl Connections {
     /// Reads an encrypted connection by the lengths of its segments.
     pub(super) fn lengths(&mut self, at: At, c: &Conversation, s: &mut Connection, side: Side, span: &Span) {
-        let from_start = matches!(s.phase, Phase::Opening(_));
+        let caller = matches!(s.phase, Phase::Opening(_)).then_some(c.initiator);
         let Self { model, scratch, .. } = self;
         if s.v2.is_none() {
-            let mut decoder = Decoder::new(from_start);
+            let mut decoder = Decoder::new(caller);
             // What came before it was clear that there is something to be read.
             if let Phase::Opening(openings) = &s.phase {
                 for early in Side::BOTH {

@@ -1,4 +1,4 @@
-//! What was announced lately and not asked for, and what is owed.
+//! What was announced lately and not asked for, how a side asks, and what is owed.
 
 use super::counts::Owe;
 use super::state::Tick;

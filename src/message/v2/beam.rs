@@ -100,9 +100,9 @@ pub struct Beam {
 
 impl Beam {
     /// One reading: nothing happened yet.
-    pub fn new(from_start: bool) -> Self {
+    pub fn new(caller: Option<Side>) -> Self {
         let mut readings = Vec::with_capacity(FEW_READINGS);
-        readings.push(Reading { state: State::new(from_start), score: 0.0, node: NONE });
+        readings.push(Reading { state: State::new(caller), score: 0.0, node: NONE });
         Self { readings, nodes: Vec::new() }
     }
 

@@ -136,8 +136,7 @@ impl Kind {
         })
     }
 
-    /// Whether it may come after `version` and before `verack`, which ends that (BIP 155, BIP 330, BIP 339): all others come
-    /// later.
+    /// Whether it is `verack` or comes between `version` and that (BIP 155, BIP 330, BIP 339); all others come after `verack`.
     pub const fn is_negotiation(self) -> bool {
         matches!(self, Self::WtxidRelay | Self::SendAddrV2 | Self::SendTxRcncl | Self::Verack)
     }

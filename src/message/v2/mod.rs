@@ -80,9 +80,9 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A connection whose first byte is seen, or one joined in the middle.
-    pub fn new(from_start: bool) -> Self {
-        Self { new: 0, waits: false, reader: Box::new(Reader::new(from_start)) }
+    /// A connection whose first byte is seen, made by `caller`, or one joined in the middle.
+    pub fn new(caller: Option<Side>) -> Self {
+        Self { new: 0, waits: false, reader: Box::new(Reader::new(caller)) }
     }
 
     /// Whether its lengths have shown that it is a Bitcoin connection.

@@ -79,8 +79,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A connection whose first byte is seen, or one joined in the middle.
-    pub fn new(from_start: bool) -> Self {
+    /// A connection whose first byte is seen, made by `caller`, or one joined in the middle.
+    pub fn new(caller: Option<Side>) -> Self {
         let none = Segment {
             end: 0,
             time: Timestamp::from_nanos(0),
@@ -92,12 +92,12 @@ impl Reader {
         };
         Self {
             segments: [none; UNREAD],
-            beam: Beam::new(from_start),
+            beam: Beam::new(caller),
             base: None,
             full: [(0, 0); 2],
             pushes: [[0; 2]; 2],
             evidence: 0.0,
-            from_start,
+            from_start: caller.is_some(),
             believed: false,
             unread: 0,
             held: Vec::new(),
@@ -260,7 +260,7 @@ impl Reader {
         }
         if self.unread > 2 * PATIENCE {
             let Self { segments, full, pushes, .. } = *self;
-            *self = Self { segments, full, pushes, ..Self::new(false) };
+            *self = Self { segments, full, pushes, ..Self::new(None) };
         }
     }
 
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn what_psh_tells_is_never_forgotten() {
-        let mut reader = Reader::new(true);
+        let mut reader = Reader::new(Some(Side::Low));
         let Segment { end, time, index, side, .. } = reader.segments[0];
         let mut ends = |pushed| reader.ends(&Segment { end, time, index, side, len: 1448, pushed, lost: false });
         for _ in 0..100_000 {

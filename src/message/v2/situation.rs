@@ -15,8 +15,8 @@ const AGAIN: f32 = -10.0;
 const OUT_OF_ORDER: f32 = -10.0;
 /// Log probability of asking those for addresses that have called: Bitcoin Core and btcd ask whom they call.
 const CALLED: f32 = -10.0;
-/// Log probability of an answer to no question: a `pong` without a `ping` (BIP 31), a transaction or a block without a
-/// `getdata`.
+/// Log probability of an answer to no question: a `pong` without a `ping` (BIP 31), or a `block` without a `getdata` that is
+/// short enough for a transaction.
 const NOT_ASKED: f32 = -5.0;
 /// Log probability of asking for what was never offered.
 const NOT_OFFERED: f32 = -7.0;
@@ -50,7 +50,7 @@ const EXPECTED_MOST: [f32; EXPECTED.len()] = [ALL_OFFERED, SAME.0, SAME.0];
 /// How probable it is at most that what is left of a request is denied.
 static DENIED: Logs = Logs::NONE.and(Kind::NotFound, at_least(REST_DENIED));
 
-/// Which kinds may come before `verack`.
+/// What each kind is less probable by before `verack`.
 static EARLY: Logs = early();
 
 const fn early() -> Logs {
@@ -150,13 +150,11 @@ impl Situation<'_> {
         }
     }
 
-    /// Whether it was asked for a message that is an answer only, or may have been.
+    /// Whether it was asked for a `pong` or a `block`, or may have been.
     #[inline]
     fn was_asked(&self, kind: Kind) -> bool {
         let is_answer = |d: &Debt| match kind {
             Kind::Pong => d.what == Owe::Pong,
-            Kind::Tx => d.what == Owe::Tx,
-            Kind::BlockTxn => d.what == Owe::BlockTxn,
             _ => matches!(d.what, Owe::Block | Owe::Blocks),
         };
         self.state.ends[self.side as usize].debts.iter().any(is_answer) || self.now < self.state.unsure
@@ -165,10 +163,10 @@ impl Situation<'_> {
     /// Whether what is left of a request may be denied, which is more probable than by habit.
     #[inline]
     fn denies(&self) -> bool {
-        self.state.ends[self.side as usize].debts[0].what == Owe::Tx
+        self.state.ends[self.side as usize].debts[0].what == Owe::Tx && !self.is_early()
     }
 
-    /// Whether nothing but habit and size counts: what a message of this kind is at most, it is.
+    /// Whether nothing counts that [`Situation::most_of_all`] leaves out: what a message of this kind is at most, it is.
     #[inline]
     pub fn is_plain(&self, kind: Kind) -> bool {
         use Kind::{Addr, AddrV2, BlockTxn, FeeFilter, GetBlocks, GetHeaders, Headers, Ping, Pong, SendCmpct, Tx};
@@ -193,15 +191,16 @@ impl Situation<'_> {
             let over = kind != Kind::SendHeaders && me.stage == Stage::Open && !me.has_begun() && kind != Kind::Version;
             p += if me.once & bit != 0 || over { AGAIN } else { 0.0 };
         }
-        if me.has_begun() && !unsure && me.shakes_hands() != kind.is_negotiation() {
+        // What is left of a request is denied at once.
+        if kind == Kind::NotFound && self.denies() && u32::from(me.debts[0].count) == n {
+            p = larger(p, REST_DENIED);
+        }
+        // A `verack` that was taken for lost may come still.
+        if me.has_begun() && !unsure && me.shakes_hands() != kind.is_negotiation() && kind != Kind::Verack {
             p += OUT_OF_ORDER;
         }
-        if kind == Kind::GetAddr && peer.called() {
+        if kind == Kind::GetAddr && state.caller == Some(side.other()) {
             p += CALLED;
-        }
-        // What is left of a request is denied at once.
-        if kind == Kind::NotFound && me.debts[0].what == Owe::Tx && u32::from(me.debts[0].count) == n {
-            p = larger(p, REST_DENIED);
         }
         p + match kind {
             // btcd announces transactions by a timer of seconds; a block at once.
@@ -214,7 +213,8 @@ impl Situation<'_> {
             {
                 size + SO_SOON
             }
-            Kind::Pong | Kind::Block if !self.was_asked(kind) => size + NOT_ASKED,
+            Kind::Pong if !self.was_asked(kind) => size + NOT_ASKED,
+            Kind::Block if len < FIRST_BLOCKS && !self.was_asked(kind) => size + NOT_ASKED,
             Kind::NotFound => {
                 let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
                 size + if asked || unsure { 0.0 } else { TOO_MANY }

@@ -39,8 +39,8 @@ const FRESH_BTCD: Tick = SECOND;
 /// Bits of [`End::once`].
 const VERSION: u8 = bit(Kind::Version);
 const VERACK: u8 = bit(Kind::Verack);
-/// Another: its was the first byte, it has made the connection (BIP 324).
-const CALLED: u8 = 128;
+/// Another: what comes after `verack` was sent, which was not seen itself.
+const PAST_VERACK: u8 = 128;
 
 const fn bit(kind: Kind) -> u8 {
     match kind.once() {
@@ -72,7 +72,7 @@ pub struct End {
     pub stage: Stage,
     /// Its last message.
     pub previous: Kind,
-    /// Messages sent that are sent once only ([`Kind::once`]), and whether it has made the connection.
+    /// Messages sent that are sent once only ([`Kind::once`]).
     pub once: u8,
     /// Whose habits it has.
     pub writer: Writer,
@@ -127,20 +127,15 @@ impl End {
         }
     }
 
-    /// Whether it has made the connection.
-    pub fn called(&self) -> bool {
-        self.once & CALLED != 0
-    }
-
     /// Whether it has sent `version`.
     pub fn has_begun(&self) -> bool {
         self.once & VERSION != 0
     }
 
-    /// Whether it has sent `version`, but no `verack` yet.
+    /// Whether it has sent `version`, but neither `verack` nor what comes after it.
     #[inline]
     pub fn shakes_hands(&self) -> bool {
-        self.once & (VERSION | VERACK) == VERSION
+        self.once & (VERSION | VERACK | PAST_VERACK) == VERSION
     }
 
     /// Announces blocks. Those that nobody has asked for by now are known there.
@@ -241,14 +236,15 @@ pub struct State {
     pub unsure: Tick,
     /// Requests that were answered, so far.
     pub answered: u8,
+    /// Who has made the connection, if its beginning was seen.
+    pub caller: Option<Side>,
 }
 
 impl State {
-    /// A connection whose first byte is seen, or one joined in the middle.
-    pub const fn new(from_start: bool) -> Self {
-        let stage = if from_start { Stage::Key } else { Stage::Open };
-        let unsure = if from_start { 0 } else { 2 * UNSURE };
-        Self { ends: [End::new(stage), End::new(stage)], unsure, answered: 0 }
+    /// A connection whose first byte is seen, made by `caller`, or one joined in the middle.
+    pub const fn new(caller: Option<Side>) -> Self {
+        let (stage, unsure) = if caller.is_some() { (Stage::Key, 0) } else { (Stage::Open, 2 * UNSURE) };
+        Self { ends: [End::new(stage), End::new(stage)], unsure, answered: 0, caller }
     }
 
     /// Whether it is the same.
@@ -314,16 +310,12 @@ impl State {
         let (me, peer) = if side == Side::Low { (low, high) } else { (high, low) };
         me.pending = 0;
         if kind == Kind::Start {
-            if me.preamble == 0 && peer.preamble == 0 {
-                me.once |= CALLED;
-            }
             me.preamble = me.preamble.saturating_add(u16::try_from(len).unwrap_or(u16::MAX));
             return;
         }
         me.once |= bit(kind);
         if me.shakes_hands() && !matches!(kind, Kind::Version | Kind::Unknown) && !kind.is_negotiation() {
-            // It comes after `verack`, which was not seen then.
-            me.once |= VERACK;
+            me.once |= PAST_VERACK;
         }
         let answered = match kind {
             Kind::Pong => me.pay(Owe::Pong, 1, now),

@@ -22,7 +22,7 @@ struct Lab {
 
 impl Lab {
     fn new(from_start: bool) -> Self {
-        let decoder = Decoder::new(from_start);
+        let decoder = Decoder::new(from_start.then_some(OUT));
         Self {
             decoder,
             scratch: Scratch::default(),
@@ -137,7 +137,7 @@ fn the_order_of_a_handshake() {
         let len = if kind == Kind::SendCmpct { 30 } else { 33 };
         state.situation(Model::learnt(), side, 100).score(kind, (len, 1), 0.0) > -10.0
     };
-    let mut state = State::new(true);
+    let mut state = State::new(Some(OUT));
     let mut say = |side, kind, len| {
         state.apply(side, kind, (len, 1), 100);
         state
@@ -168,7 +168,7 @@ fn the_order_of_a_handshake() {
     assert!(!done.shakes_hands());
     assert!(
         probable(&done, OUT, Kind::GetAddr) && !probable(&done, BACK, Kind::GetAddr),
-        "the caller's first byte came first"
+        "those that are called are asked"
     );
 }
 
@@ -382,7 +382,7 @@ fn who_makes_himself_doubted_hides_nothing() {
 
 #[test]
 fn a_segment_of_any_length_before_the_first_message() {
-    let (mut scratch, mut decoder) = (Scratch::default(), Decoder::new(true));
+    let (mut scratch, mut decoder) = (Scratch::default(), Decoder::new(Some(OUT)));
     for len in [100, u64::from(u32::MAX), u64::MAX / 2] {
         let time = Timestamp::from_nanos(SECOND);
         let span = Span { offset: 0, len, time, starts_segment: true, pushed: true };
@@ -399,12 +399,12 @@ fn no_message_is_more_probable_than_at_most() {
     let mut lab = Lab::new(true);
     lab.handshake().wait(5).write(BACK, &[58, 130]).write(OUT, &[58]).write(BACK, &[321]);
     lab.decoder.read(Model::learnt(), &mut lab.scratch);
-    let mut shaking = State::new(true);
-    Side::BOTH.map(|side| shaking.apply(side, Kind::Version, (140, 1), 0));
+    let mut shaking = State::new(Some(OUT));
+    Side::BOTH.into_iter().for_each(|side| shaking.apply(side, Kind::Version, (140, 1), 0));
     let states = [*lab.decoder.state().unwrap(), shaking];
     let now = 70_000;
     let said: [&[(Side, Kind, u32, u32)]; 9] = [
-        &[(BACK, Kind::Ping, 29, 1)],
+        &[(BACK, Kind::Ping, 29, 1), (OUT, GetDataTx, 94, 2)],
         &[],
         &[(BACK, CmpctBlock, 600, 1), (OUT, GetBlockTxn, 60, 1)],
         &[(BACK, Block, 900, 1)],

@@ -292,6 +292,7 @@ pub fn go_on(
 #[inline]
 pub fn go_on_jointly(model: &Model, (ways, room): (&mut Ways, &mut Search), w: &Write, state: &State) {
     let Some(Poor { score, best, total }) = room.poor.take() else { return };
+    // One message more costs that at least, whatever another reading has found.
     let best = larger(best, ways.best + JOINED);
     if best - score + model.noise(total) < POOR {
         several(model, (ways, room), w, (state, score), (total, best));
@@ -397,8 +398,8 @@ mod tests {
     fn several_messages_are_as_probable_as_one_after_the_other() {
         let model = Model::learnt();
         let (mut ways, mut search, mut seen) = (Ways::default(), Search::default(), [0; TILES + 1]);
-        let mut state = State::new(true);
-        let mut shaken = State::new(true);
+        let mut state = State::new(Some(Side::Low));
+        let mut shaken = State::new(Some(Side::Low));
         for kind in [Kind::Version, Kind::WtxidRelay, Kind::SendAddrV2, Kind::Verack] {
             for side in Side::BOTH {
                 shaken.apply(side, kind, (33, 1), 10);
