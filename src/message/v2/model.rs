@@ -286,7 +286,7 @@ impl Model {
         for (len, entries, kinds) in FIXED {
             for kind in kinds {
                 let size = model.size(*kind, (len, entries));
-                let most = model.largest(*kind, size);
+                let most = Self::largest(*kind, size);
                 model.fixed.push((len, Possible { kind: *kind, entries, size }, most));
             }
         }
@@ -364,7 +364,7 @@ impl Model {
         let mut most = Logs::NONE;
         candidates(len, |kind, entries| {
             let size = self.size(kind, (len, entries));
-            most = most.and(kind, self.largest(kind, size));
+            most = most.and(kind, Self::largest(kind, size));
             into.push(Possible { kind, entries, size });
         });
         most
@@ -378,7 +378,7 @@ impl Model {
 
     /// What the size of a `kind` counts for at most that alone has the log probability `size`, unless the situation
     /// expects it ([`Situation::most`](super::situation::Situation::most)).
-    fn largest(&self, kind: Kind, size: f32) -> i16 {
+    fn largest(kind: Kind, size: f32) -> i16 {
         nearest(match kind {
             // Perhaps as many as were announced.
             Kind::GetDataTx => 0.0,

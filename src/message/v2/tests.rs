@@ -400,7 +400,9 @@ fn no_message_is_more_probable_than_at_most() {
     lab.handshake().wait(5).write(BACK, &[58, 130]).write(OUT, &[58]).write(BACK, &[321]);
     lab.decoder.read(Model::learnt(), &mut lab.scratch);
     let mut shaking = State::new(Some(OUT));
-    Side::BOTH.into_iter().for_each(|side| shaking.apply(side, Kind::Version, (140, 1), 0));
+    for side in Side::BOTH {
+        shaking.apply(side, Kind::Version, (140, 1), 0);
+    }
     let states = [*lab.decoder.state().unwrap(), shaking];
     let now = 70_000;
     let said: [&[(Side, Kind, u32, u32)]; 9] = [
