@@ -24,7 +24,6 @@ const NOT_OFFERED: f32 = -7.0;
 const RARELY_OFFERED: f32 = -5.0;
 /// Blocks that Bitcoin Core has asked one peer for at most (`MAX_BLOCKS_IN_TRANSIT_PER_PEER`).
 const IN_FLIGHT: u32 = 16;
-const IN_FLIGHT_MORE: u32 = IN_FLIGHT + 1;
 /// Log probability that what is left of a request for transactions is denied.
 const REST_DENIED: f32 = -4.0;
 /// Log probability of asking for all blocks that were just offered.
@@ -230,7 +229,7 @@ impl Situation<'_> {
                 let recent = now.saturating_sub(peer.blocks_at) <= FRESH;
                 let all = if recent && u32::from(peer.blocks) == n { ALL_OFFERED } else { f32::NEG_INFINITY };
                 let strange = match n {
-                    IN_FLIGHT_MORE.. if me.writer == Writer::Core => NOT_OFFERED,
+                    n if n > IN_FLIGHT && me.writer == Writer::Core => NOT_OFFERED,
                     n if offered || (n == 1 && unsure) => 0.0,
                     2..=IN_FLIGHT if unsure => RARELY_OFFERED,
                     _ => NOT_OFFERED,
