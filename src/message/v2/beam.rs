@@ -143,9 +143,13 @@ impl Beam {
     /// decision, since there is one reading only, are in [`Scratch::decided`].
     pub fn write(&mut self, model: &Model, scratch: &mut Scratch, w: &Write) -> f32 {
         let Scratch { ways, search, readings: room, decided, .. } = scratch;
+        decided.clear();
+        if w.ends.1.is_none() {
+            self.pass(w);
+            return 0.0;
+        }
         ways.clear();
         search.clear();
-        decided.clear();
         let mut starts = [0.0; READINGS];
         for (i, reading) in self.readings.iter_mut().enumerate() {
             starts[i] = reading.score;
@@ -174,6 +178,30 @@ impl Beam {
         }
         // While a message goes on nothing is learnt of it.
         if best.count == 0 { 0.0 } else { best.gain(0.0) }
+    }
+
+    /// Takes a write with which no message ends: the only way on from each reading.
+    fn pass(&mut self, w: &Write) {
+        for r in &mut self.readings {
+            r.score += r.state.expire(w.now);
+            walk(&mut r.state, w, &[]);
+        }
+        self.rank(TIRED);
+    }
+
+    /// Has the best reading first, with the score 0; the others are less probable by `fading`, and dropped when they are far
+    /// behind.
+    fn rank(&mut self, fading: f32) {
+        if let [best] = &mut self.readings[..] {
+            best.score = 0.0;
+            return;
+        }
+        self.readings.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let best = self.readings.first().map_or(0.0, |r| r.score);
+        for (i, r) in self.readings.iter_mut().enumerate() {
+            r.score -= best + if i > 0 { fading } else { 0.0 };
+        }
+        self.readings.retain(|r| r.score > -BEHIND);
     }
 
     /// Goes the best ways. Those that come to the same state are one.
@@ -245,12 +273,7 @@ impl Beam {
         for r in &mut self.readings {
             r.score += r.state.expire(now);
         }
-        self.readings.sort_by(|a, b| b.score.total_cmp(&a.score));
-        let best = self.readings.first().map_or(0.0, |r| r.score);
-        for (i, r) in self.readings.iter_mut().enumerate() {
-            r.score -= best + if i > 0 { FADING } else { 0.0 };
-        }
-        self.readings.retain(|r| r.score > -BEHIND);
+        self.rank(FADING);
     }
 
     /// Marks by which readings each message is had; returns the newest one that all share.
