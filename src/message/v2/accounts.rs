@@ -1,6 +1,7 @@
 //! What was announced lately and not asked for, how a side asks, and what is owed.
 
 use super::counts::Owe;
+use super::kind::Kind;
 use super::state::Tick;
 
 /// Numbers of the newest `inv`s that are remembered.
@@ -78,6 +79,51 @@ impl Asks {
             (all, parts) = (all / 2, parts / 2);
         }
         *self = Self((all + 1) << 4 | (parts + u8::from(part)));
+    }
+}
+
+/// What a side wants to be told of new blocks unasked, as far as it has said so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wants(u8);
+
+impl Wants {
+    /// Nothing was said yet.
+    pub const NOTHING: Self = Self(0);
+    /// Not known: something may have been missed.
+    pub const ANY: Self = Self(Self::COMPACT | Self::HEADERS);
+
+    /// With the second `sendcmpct` it may want compact blocks: the first, in the handshake, asks for none (BIP 152,
+    /// high-bandwidth mode).
+    const COMPACT: u8 = 2;
+    /// `sendheaders` (BIP 130).
+    const HEADERS: u8 = 4;
+
+    /// Sends such a message.
+    pub fn say(&mut self, kind: Kind) {
+        match kind {
+            Kind::SendCmpct if !self.has(Kind::CmpctBlock) => self.0 += 1,
+            Kind::SendHeaders => self.0 |= Self::HEADERS,
+            _ => {}
+        }
+    }
+
+    /// Gets such a message unasked: then it wanted that.
+    pub fn get(&mut self, kind: Kind) {
+        match kind {
+            Kind::CmpctBlock => self.0 = self.0 & Self::HEADERS | Self::COMPACT,
+            Kind::Headers => self.0 |= Self::HEADERS,
+            _ => {}
+        }
+    }
+
+    /// Whether it may get such a message unasked.
+    #[inline]
+    pub const fn has(self, kind: Kind) -> bool {
+        match kind {
+            Kind::CmpctBlock => self.0 & Self::COMPACT != 0,
+            Kind::Headers => self.0 & Self::HEADERS != 0,
+            _ => true,
+        }
     }
 }
 

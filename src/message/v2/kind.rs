@@ -136,6 +136,13 @@ impl Kind {
         })
     }
 
+    /// Whether it may come at any time: it answers nothing, and is not of the handshake.
+    pub const fn is_spontaneous(self) -> bool {
+        use Kind::{AddrV2, CmpctBlock, FeeFilter, GetBlocks, GetDataBlock, GetDataTx, GetHeaders, Headers, Inv};
+        matches!(self, AddrV2 | CmpctBlock | FeeFilter | GetBlocks | GetDataBlock | GetDataTx | GetHeaders | Headers)
+            || matches!(self, Inv | Self::Ping | Self::SendCmpct | Self::SendHeaders)
+    }
+
     /// Whether it is `verack` or comes between `version` and that (BIP 155, BIP 330, BIP 339); all others come after `verack`.
     pub const fn is_negotiation(self) -> bool {
         matches!(self, Self::WtxidRelay | Self::SendAddrV2 | Self::SendTxRcncl | Self::Verack)

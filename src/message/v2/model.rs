@@ -20,8 +20,8 @@ const REACT: f64 = 6.0;
 const ASKS: f64 = 4.0;
 /// Share that is spread over all kinds.
 const SPREAD: f64 = 0.001;
-/// Least log probability of a kind.
-const LEAST: i16 = at_least(-9.0);
+/// Least log probability of a kind that may come at any time, and of the others.
+const LEAST: (i16, i16) = (at_least(-9.0), at_least(-11.0));
 /// Share of a size's probability that is spread over all sizes, evenly by their logarithm.
 const BROAD: f64 = 0.25;
 
@@ -29,7 +29,7 @@ const BROAD: f64 = 0.25;
 const SHORT: u32 = 2048;
 
 /// Log probabilities of the model are whole numbers of this unit, so that those of all kinds are one line of the cache.
-const UNIT: f32 = 1.0 / 1024.0;
+const UNIT: f32 = 1.0 / 512.0;
 /// Places of a row: a power of two, for instructions that take many at once.
 const LANES: usize = 32;
 const _: () = assert!(KINDS <= LANES, "a place for each kind");
@@ -162,6 +162,8 @@ pub struct Model {
     places: Vec<u32>,
     possible: Vec<Possible>,
     most: Vec<Logs>,
+    /// The largest of those.
+    top: Vec<f32>,
     /// What may stand before others in one write, with its length ([`FIXED`]) and what its size counts for at most.
     fixed: Vec<(u32, Possible, i16)>,
     /// How probable sizes are at most that are expected ([`expected_sizes`]); here, since the compiler makes more of constants
@@ -271,6 +273,7 @@ impl Model {
             places: Vec::new(),
             possible: Vec::new(),
             most: Vec::new(),
+            top: Vec::new(),
             fixed: Vec::new(),
             expected: expected_sizes().into(),
             noise: (0..SHORT).map(noise).collect(),
@@ -279,6 +282,7 @@ impl Model {
         for len in 0..SHORT {
             model.places.push(possible.len() as u32);
             let most = model.list(len, &mut possible);
+            model.top.push(most.0.iter().map(|log| value(*log)).fold(f32::NEG_INFINITY, larger));
             model.most.push(most);
         }
         model.places.push(possible.len() as u32);
@@ -359,6 +363,12 @@ impl Model {
         Choice { all: &room.all, most: &room.most }
     }
 
+    /// How probable the size of a message of `len` bytes is at most.
+    #[inline]
+    pub fn top(&self, len: u32) -> f32 {
+        self.top.get(len as usize).copied().unwrap_or(0.0)
+    }
+
     /// What `len` bytes may be; returns what their sizes count for at most.
     fn list(&self, len: u32, into: &mut Vec<Possible>) -> Logs {
         let mut most = Logs::NONE;
@@ -416,13 +426,13 @@ impl Habits<'_> {
     /// Of `kind`: what its own side did and what the other did are taken for independent.
     #[inline]
     pub fn of(&self, kind: Kind) -> i16 {
-        habit(self.next.of(kind), self.react.of(kind))
+        habit(self.next.of(kind), self.react.of(kind), LEASTS.of(kind))
     }
 
     /// Of each kind.
     #[inline]
     pub fn all(&self) -> Logs {
-        Logs(std::array::from_fn(|k| habit(self.next.0[k], self.react.0[k])))
+        Logs(std::array::from_fn(|k| habit(self.next.0[k], self.react.0[k], LEASTS.0[k])))
     }
 
     /// Of each kind together with a size that counts for `most` at most.
@@ -432,10 +442,23 @@ impl Habits<'_> {
     }
 }
 
-/// How probable a kind is by both: never less than `LEAST`, never more than certain.
+/// How probable a kind is by both: never less than `least`, never more than certain.
 #[inline]
-fn habit(next: i16, react: i16) -> i16 {
-    next.saturating_add(react).clamp(LEAST, 0)
+fn habit(next: i16, react: i16, least: i16) -> i16 {
+    next.saturating_add(react).max(least).min(0)
+}
+
+/// How probable each kind is at least.
+static LEASTS: Logs = least();
+
+const fn least() -> Logs {
+    let (mut logs, mut i) = (Logs([LEAST.1; LANES]), 0);
+    while i < Kind::ALL.len() {
+        let kind = Kind::ALL[i];
+        logs = if kind.is_spontaneous() { logs.and(kind, LEAST.0) } else { logs };
+        i += 1;
+    }
+    logs
 }
 
 /// Not `f32::max`: none is ever NaN.

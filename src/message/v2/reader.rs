@@ -212,7 +212,7 @@ impl Reader {
         let now = self.now(time);
         for r in &mut self.beam.readings {
             r.state.ends[side as usize].pending = 0;
-            r.state.unsure = now + UNSURE;
+            r.state.miss(side, now + UNSURE);
         }
     }
 

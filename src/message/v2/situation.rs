@@ -18,6 +18,10 @@ const CALLED: f32 = -10.0;
 /// Log probability of an answer to no question: a `pong` without a `ping` (BIP 31), or a `block` without a `getdata` that is
 /// short enough for a transaction.
 const NOT_ASKED: f32 = -5.0;
+/// Log probability of a `ping` while the one before is not answered: there are minutes between them.
+const PINGED: f32 = -6.0;
+/// Log probability of a compact block or of `headers` that were neither asked for nor wanted unasked ([`State::wants`]).
+const NOT_WANTED: f32 = -7.0;
 /// Log probability of asking for what was never offered.
 const NOT_OFFERED: f32 = -7.0;
 /// The same where the offer may have been missed, of more than one block: few nodes lag.
@@ -50,13 +54,16 @@ const EXPECTED_MOST: [f32; EXPECTED.len()] = [ALL_OFFERED, SAME.0, SAME.0];
 static DENIED: Logs = Logs::NONE.and(Kind::NotFound, at_least(REST_DENIED));
 
 /// What each kind is less probable by before `verack`.
-static EARLY: Logs = early();
+static EARLY: Logs = early(false);
+/// The same of Bitcoin Core before `wtxidrelay`.
+static FIRST: Logs = early(true);
 
-const fn early() -> Logs {
+const fn early(first: bool) -> Logs {
     let (mut logs, mut i) = (Logs::NONE, 0);
     while i < Kind::ALL.len() {
         let kind = Kind::ALL[i];
-        logs = logs.and(kind, if kind.is_negotiation() { 0 } else { at_least(OUT_OF_ORDER) });
+        let may_come = if first { matches!(kind, Kind::WtxidRelay) } else { kind.is_negotiation() };
+        logs = logs.and(kind, if may_come { 0 } else { at_least(OUT_OF_ORDER) });
         i += 1;
     }
     logs
@@ -111,7 +118,13 @@ impl Situation<'_> {
         let all = self.habits.with(&most.or(self.model.expected(row)));
         let all =
             if most.of(Kind::NotFound) != Logs::NEVER && self.denies() { all.or(&most.plus(&DENIED)) } else { all };
-        if self.is_early() { all.plus(&EARLY) } else { all }
+        if self.is_early() { all.plus(self.early()) } else { all }
+    }
+
+    /// What is less probable than by habit, early.
+    #[inline]
+    fn early(&self) -> &'static Logs {
+        if self.state.ends[self.side as usize].has_just_begun() { &FIRST } else { &EARLY }
     }
 
     /// Whether the side negotiates features still: all but a few messages come later.
@@ -123,7 +136,7 @@ impl Situation<'_> {
     /// What habit tells of each kind, whatever its length.
     #[inline]
     pub fn by_habit(&self) -> Logs {
-        if self.is_early() { self.habits.all().plus(&EARLY) } else { self.habits.all() }
+        if self.is_early() { self.habits.all().plus(self.early()) } else { self.habits.all() }
     }
 
     /// [`Situation::most_of_all`] of one kind, of which habit tells `habit`.
@@ -149,14 +162,27 @@ impl Situation<'_> {
         }
     }
 
-    /// Whether it was asked for a `pong` or a `block`, or may have been.
+    /// Whether it was asked for a compact block or for `headers`, or the other side wants them unasked.
+    #[inline]
+    fn is_wanted(&self, kind: Kind) -> bool {
+        self.state.wants[self.side.other() as usize].has(kind) || self.was_asked(kind)
+    }
+
+    /// Whether it was asked for a `pong`, for `headers` or for a block, or may have been.
     #[inline]
     fn was_asked(&self, kind: Kind) -> bool {
         let is_answer = |d: &Debt| match kind {
             Kind::Pong => d.what == Owe::Pong,
+            Kind::Headers => d.what == Owe::Headers,
             _ => matches!(d.what, Owe::Block | Owe::Blocks),
         };
         self.state.ends[self.side as usize].debts.iter().any(is_answer) || self.now < self.state.unsure
+    }
+
+    /// Whether a `ping` of it waits for its `pong`.
+    #[inline]
+    fn has_pinged(&self) -> bool {
+        self.state.ends[self.side.other() as usize].debts.iter().any(|d| d.what == Owe::Pong)
     }
 
     /// Whether what is left of a request may be denied, which is more probable than by habit.
@@ -168,10 +194,9 @@ impl Situation<'_> {
     /// Whether nothing counts that [`Situation::most_of_all`] leaves out: what a message of this kind is at most, it is.
     #[inline]
     pub fn is_plain(&self, kind: Kind) -> bool {
-        use Kind::{Addr, AddrV2, BlockTxn, FeeFilter, GetBlocks, GetHeaders, Headers, Ping, Pong, SendCmpct, Tx};
+        use Kind::{Addr, AddrV2, BlockTxn, FeeFilter, GetBlocks, GetHeaders, SendCmpct, Tx};
         match kind {
-            Tx | BlockTxn | Ping | FeeFilter | SendCmpct | GetHeaders | Headers | GetBlocks | Addr | AddrV2 => true,
-            Pong => self.was_asked(kind),
+            Tx | BlockTxn | FeeFilter | SendCmpct | GetHeaders | GetBlocks | Addr | AddrV2 => true,
             Kind::Inv => self.state.ends[self.side as usize].writer != Writer::Btcd,
             _ => false,
         }
@@ -198,6 +223,10 @@ impl Situation<'_> {
         if me.has_begun() && !unsure && me.shakes_hands() != kind.is_negotiation() && kind != Kind::Verack {
             p += OUT_OF_ORDER;
         }
+        // Bitcoin Core sends `wtxidrelay` first.
+        if me.has_just_begun() && !unsure && kind.is_negotiation() && kind != Kind::WtxidRelay {
+            p += OUT_OF_ORDER;
+        }
         if kind == Kind::GetAddr && state.caller == Some(side.other()) {
             p += CALLED;
         }
@@ -212,7 +241,9 @@ impl Situation<'_> {
             {
                 size + SO_SOON
             }
+            Kind::Headers if !self.is_wanted(kind) => size + NOT_WANTED,
             Kind::Pong if !self.was_asked(kind) => size + NOT_ASKED,
+            Kind::Ping if self.has_pinged() => size + PINGED,
             Kind::Block if len < FIRST_BLOCKS && !self.was_asked(kind) => size + NOT_ASKED,
             Kind::NotFound => {
                 let asked = me.debts.iter().any(|d| u32::from(d.count) >= n && d.what != Owe::Nothing);
@@ -245,10 +276,16 @@ impl Situation<'_> {
             Kind::CmpctBlock => {
                 let again = me.previous == Kind::CmpctBlock && c.gap < 3;
                 let empty = len < EMPTY && me.compact.abs_diff(len) < NEARLY;
-                alike(size, me.compact, len) + if again && !empty { SO_SOON } else { 0.0 }
+                alike(size, me.compact, len)
+                    + if again && !empty { SO_SOON } else { 0.0 }
+                    + if self.is_wanted(kind) { 0.0 } else { NOT_WANTED }
             }
             Kind::Block if len >= FIRST_BLOCKS => alike(size, me.block, len),
             _ => size,
         }
     }
 }
+
+#[cfg(test)]
+#[path = "situation_tests.rs"]
+mod tests;

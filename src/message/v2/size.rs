@@ -17,6 +17,8 @@ const LONG: u32 = PACKET + 13;
 pub const LONGEST: u32 = LONG + 4_000_000;
 /// `version` with an empty user agent, and with the longest (256).
 pub const VERSION: std::ops::RangeInclusive<u32> = LONG + 86..=LONG + 86 + 258;
+/// `version` of btcd is no shorter: its user agent is `/btcwire:0.5.0/btcd:0.26.0/`, and what a wallet adds.
+pub const SHORTEST_BTCD: u32 = LONG + 86 + 26;
 /// Largest transaction that is relayed (400 000 weight units, all of it witness).
 const LARGEST_TX: u32 = SHORTEST + 400_000;
 

@@ -1,8 +1,9 @@
 //! Where the protocol stands: what each side has said and what it owes the other.
 
-use super::accounts::{Asks, BATCHES, Batches, Debt};
+use super::accounts::{Asks, BATCHES, Batches, Debt, Wants};
 use super::counts::{Context, Fit, Owe, Writer};
 use super::kind::Kind;
+use super::size;
 use crate::flow::Side;
 
 /// Capture time in units of 100 µs since the connection was taken up.
@@ -39,6 +40,7 @@ const FRESH_BTCD: Tick = SECOND;
 /// Bits of [`End::once`].
 const VERSION: u8 = bit(Kind::Version);
 const VERACK: u8 = bit(Kind::Verack);
+const WTXIDRELAY: u8 = bit(Kind::WtxidRelay);
 /// Another: what comes after `verack` was sent, which was not seen itself.
 const PAST_VERACK: u8 = 128;
 
@@ -136,6 +138,12 @@ impl End {
     #[inline]
     pub fn shakes_hands(&self) -> bool {
         self.once & (VERSION | VERACK | PAST_VERACK) == VERSION
+    }
+
+    /// Whether it has sent `version`, but not yet what Bitcoin Core sends next, which it is.
+    #[inline]
+    pub fn has_just_begun(&self) -> bool {
+        self.writer == Writer::Core && self.once & (VERSION | WTXIDRELAY) == VERSION
     }
 
     /// Announces blocks. Those that nobody has asked for by now are known there.
@@ -238,13 +246,16 @@ pub struct State {
     pub answered: u8,
     /// Who has made the connection, if its beginning was seen.
     pub caller: Option<Side>,
+    /// What each side wants to be told unasked.
+    pub(super) wants: [Wants; 2],
 }
 
 impl State {
     /// A connection whose first byte is seen, made by `caller`, or one joined in the middle.
     pub const fn new(caller: Option<Side>) -> Self {
         let (stage, unsure) = if caller.is_some() { (Stage::Key, 0) } else { (Stage::Open, 2 * UNSURE) };
-        Self { ends: [End::new(stage), End::new(stage)], unsure, answered: 0, caller }
+        let wants = [if caller.is_some() { Wants::NOTHING } else { Wants::ANY }; 2];
+        Self { ends: [End::new(stage), End::new(stage)], unsure, answered: 0, caller, wants }
     }
 
     /// Whether it is the same.
@@ -257,6 +268,12 @@ impl State {
     /// Whether a side has sent `version`, but no `verack` yet.
     pub fn shakes_hands(&self) -> bool {
         self.ends.iter().any(End::shakes_hands)
+    }
+
+    /// Something that `side` sent was not read: requests may have been missed, until then, and what it wants.
+    pub fn miss(&mut self, side: Side, until: Tick) {
+        self.unsure = self.unsure.max(until);
+        self.wants[side as usize] = Wants::ANY;
     }
 
     /// Looks at a little of each part; what is told means nothing.
@@ -375,12 +392,22 @@ impl State {
             Kind::CmpctBlock | Kind::FeeFilter if me.writer == Writer::Any => {
                 me.writer = Writer::Core;
             }
-            Kind::Version => me.stage = Stage::Open,
-            Kind::Unknown => self.unsure = self.unsure.max(now + SECOND),
+            Kind::Version => {
+                me.stage = Stage::Open;
+                if len < size::SHORTEST_BTCD {
+                    me.writer = Writer::Core;
+                }
+            }
             _ => {}
         }
         me.previous = if kind == Kind::Unknown { me.previous } else { kind };
         me.last = now;
+        match kind {
+            Kind::SendCmpct | Kind::SendHeaders => self.wants[side as usize].say(kind),
+            Kind::CmpctBlock | Kind::Headers if !answered => self.wants[side.other() as usize].get(kind),
+            Kind::Unknown => self.miss(side, now + SECOND),
+            _ => {}
+        }
         self.answered = self.answered.saturating_add(u8::from(answered));
     }
 

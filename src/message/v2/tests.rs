@@ -130,48 +130,6 @@ fn a_handshake_of_two_core_nodes() {
     assert!(lab.told.iter().all(|e| e.confidence > 900), "{:?}", lab.told);
 }
 
-/// BIP 155, BIP 330, BIP 339: what is negotiated comes before `verack`, and nothing else.
-#[test]
-fn the_order_of_a_handshake() {
-    let probable = |state: &State, side, kind| {
-        let len = if kind == Kind::SendCmpct { 30 } else { 33 };
-        state.situation(Model::learnt(), side, 100).score(kind, (len, 1), 0.0) > -10.0
-    };
-    let mut state = State::new(Some(OUT));
-    let mut say = |side, kind, len| {
-        state.apply(side, kind, (len, 1), 100);
-        state
-    };
-    say(OUT, Kind::Start, 764);
-    say(BACK, Kind::Start, 1300);
-    for side in Side::BOTH {
-        let begun = say(side, Kind::Version, 140);
-        assert!(begun.shakes_hands());
-        for kind in [Kind::WtxidRelay, Kind::SendAddrV2, Kind::Verack] {
-            assert!(probable(&begun, side, kind), "{kind:?}");
-        }
-        for kind in [Kind::SendHeaders, Kind::GetAddr, Kind::SendCmpct] {
-            assert!(!probable(&begun, side, kind), "{kind:?}");
-            let unsure = State { unsure: 200, ..begun };
-            assert!(kind == Kind::GetAddr || probable(&unsure, side, kind), "something may have been lost: {kind:?}");
-        }
-        // Which must have been sent when something comes that follows it.
-        let mut lost = begun;
-        lost.apply(side, Kind::SendCmpct, (30, 1), 100);
-        for done in [say(side, Kind::Verack, 33), lost] {
-            assert!(!done.ends[side as usize].shakes_hands());
-            assert!(probable(&done, side, Kind::SendCmpct));
-            assert!(!probable(&done, side, Kind::WtxidRelay) && !probable(&done, side, Kind::SendAddrV2));
-        }
-    }
-    let done = say(OUT, Kind::SendCmpct, 30);
-    assert!(!done.shakes_hands());
-    assert!(
-        probable(&done, OUT, Kind::GetAddr) && !probable(&done, BACK, Kind::GetAddr),
-        "those that are called are asked"
-    );
-}
-
 /// A side that asks for parts of what is announced is understood when it does so again, before the answer has come.
 #[test]
 fn how_a_side_asks_is_learnt() {

@@ -31,13 +31,20 @@ const NOT_MUCH: f32 = 6.0;
 /// Messages of one write at most.
 const TILES: usize = 8;
 /// Steps of the search for several messages in one write.
-const SEARCH: usize = 12;
+const SEARCH: usize = 8;
 /// The same before the handshake is complete: what it consists of is short and may be written together.
 const SEARCH_HANDSHAKE: usize = 64;
 /// Longest write that is taken for several short messages.
 const LONGEST_JOINED: u32 = 2000;
-/// Bytes before the first message: key (BIP 324), garbage, terminator and version packet.
-const LONGEST_PREAMBLE: u32 = 64 + 4095 + 16 + 20;
+/// Garbage terminator and version packet (BIP 324).
+const VERSION_PACKET: u32 = 16 + 20;
+/// Bytes before the first message: key, garbage, terminator and version packet.
+const LONGEST_PREAMBLE: u32 = 64 + 4095 + VERSION_PACKET;
+/// Log probability that a write before the first message is as usual: key and garbage, and perhaps the version packet; that
+/// packet by itself; `version`.
+const AS_USUAL: f32 = -0.7;
+/// The same of key and garbage in several writes.
+const IN_PARTS: f32 = -6.0;
 
 /// What is known of one segment.
 #[derive(Clone, Copy, Debug)]
@@ -210,7 +217,7 @@ fn tell(state: &mut State, w: &Write, tiles: &[Tile]) {
     for t in tiles {
         state.apply(w.side, t.kind, (t.len, t.entries), w.now);
         if w.lost && t.kind == Kind::Unknown {
-            state.unsure = w.now + UNSURE;
+            state.miss(w.side, w.now + UNSURE);
         }
     }
 }
@@ -292,8 +299,8 @@ pub fn go_on(
 #[inline]
 pub fn go_on_jointly(model: &Model, (ways, room): (&mut Ways, &mut Search), w: &Write, state: &State) {
     let Some(Poor { score, best, total }) = room.poor.take() else { return };
-    // One message more costs that at least, whatever another reading has found.
-    let best = larger(best, ways.best + JOINED);
+    // Another reading may have explained it.
+    let best = larger(best, ways.best);
     if best - score + model.noise(total) < POOR {
         several(model, (ways, room), w, (state, score), (total, best));
     }
@@ -305,14 +312,15 @@ pub fn go_on_jointly(model: &Model, (ways, room): (&mut Ways, &mut Search), w: &
 fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, score): (u8, u32, f32), total: u32) {
     if before.saturating_add(total) <= LONGEST_PREAMBLE {
         let noise = model.noise(total);
-        ways.push(from, (score - 0.7 - noise, noise), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
+        let p = if before == 0 || total == VERSION_PACKET { AS_USUAL } else { IN_PARTS };
+        ways.push(from, (score + p - noise, noise), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
     }
-    for ahead in [0, 36] {
+    for ahead in [0, VERSION_PACKET] {
         let len = total.saturating_sub(ahead);
         let complete = before + ahead >= 100 && before >= 64 && before + ahead <= LONGEST_PREAMBLE;
         if complete && size::VERSION.contains(&len) {
             let size = model.size(Kind::Version, (len, 1));
-            let p = at.score(Kind::Version, (len, 1), size) - 0.7;
+            let p = at.score(Kind::Version, (len, 1), size) + AS_USUAL;
             ways.push(from, (score + p, model.noise(len)), &[Tile { kind: Kind::Version, len, entries: 1 }]);
         }
     }
@@ -373,13 +381,17 @@ fn several(
         }
         let first = stack.len();
         let habits = at.by_habit();
-        let least = below(best - joined);
         for (place, &(len, Possible { kind, entries, size }, most)) in (0..).zip(model.fixed()) {
-            if len + size::SHORTEST > rest || at.most(kind, habits.of(kind), (len, most)) <= least {
+            if len + size::SHORTEST > rest {
+                continue;
+            }
+            // What is left is another message at least, or two.
+            let ahead = JOINED + larger(model.top(rest - len), JOINED);
+            if at.most(kind, habits.of(kind), (len, most)) <= below(best - joined - ahead) {
                 continue;
             }
             let p = joined + at.score(kind, (len, entries), size);
-            if p > best {
+            if p + ahead > best {
                 tiles[count] = place;
                 stack.push(Part { score: p, rest: rest - len, tiles, count: (count + 1) as u8 });
             }
