@@ -28,8 +28,8 @@ const BTCDMON: &str = env!("CARGO_BIN_EXE_btcdmon");
 const RUNS: u32 = 5;
 /// Few and many connections.
 const CONNECTIONS: [u32; 2] = [100, 10_000];
-/// Relays over each.
-const ROUNDS: u32 = 12;
+/// Relays over each: of three minutes, so that handshakes are a small part, and the time that it takes a large one.
+const ROUNDS: u32 = 36;
 /// Where lengths are read, and where bytes are only counted.
 const PORTS: [u16; 2] = [8333, 9999];
 
