@@ -92,8 +92,8 @@ impl Wants {
     /// Not known: something may have been missed.
     pub const ANY: Self = Self(Self::COMPACT | Self::HEADERS);
 
-    /// With the second `sendcmpct` it may want compact blocks: the first, in the handshake, asks for none (BIP 152,
-    /// high-bandwidth mode).
+    /// With the second `sendcmpct` it may want compact blocks: the first one, in the handshake of Bitcoin Core, asks for none
+    /// (BIP 152, high-bandwidth mode).
     const COMPACT: u8 = 2;
     /// `sendheaders` (BIP 130).
     const HEADERS: u8 = 4;

@@ -19,7 +19,7 @@ pub enum Writer {
     /// Not known: the habits of all.
     #[default]
     Any,
-    /// Bitcoin Core and what is made of it: it sends `wtxidrelay`, or a `version` that is too short for btcd.
+    /// Bitcoin Core and what is made of it: it sends `wtxidrelay`, or a `version` as long as its own, which is too short for btcd.
     Core,
     /// btcd: its handshake has no `wtxidrelay`.
     Btcd,

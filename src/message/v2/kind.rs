@@ -138,9 +138,9 @@ impl Kind {
 
     /// Whether it may come at any time: it answers nothing, and is not of the handshake.
     pub const fn is_spontaneous(self) -> bool {
-        use Kind::{AddrV2, CmpctBlock, FeeFilter, GetBlocks, GetDataBlock, GetDataTx, GetHeaders, Headers, Inv};
-        matches!(self, AddrV2 | CmpctBlock | FeeFilter | GetBlocks | GetDataBlock | GetDataTx | GetHeaders | Headers)
-            || matches!(self, Inv | Self::Ping | Self::SendCmpct | Self::SendHeaders)
+        use Kind::{Block, BlockTxn, GetAddr, GetBlockTxn, NotFound, Pong, Start, Tx, Unknown, Version};
+        let answers = matches!(self, Pong | NotFound | Tx | Block | GetBlockTxn | BlockTxn);
+        !answers && !self.is_negotiation() && !matches!(self, Version | GetAddr | Unknown | Start)
     }
 
     /// Whether it is `verack` or comes between `version` and that (BIP 155, BIP 330, BIP 339); all others come after `verack`.

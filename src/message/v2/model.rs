@@ -8,7 +8,7 @@
 use super::accounts::Asks;
 use super::counts::{self, Context, Counts, FITS, Fit, GAPS, OWES, Owe, WRITERS, Writer};
 use super::kind::{KINDS, Kind};
-use super::situation::expected_sizes;
+use super::situation::{EXPECTED, expected_sizes};
 use super::size::{BINS, FIXED, bin, candidates, noise, width};
 use std::sync::LazyLock;
 
@@ -162,7 +162,7 @@ pub struct Model {
     places: Vec<u32>,
     possible: Vec<Possible>,
     most: Vec<Logs>,
-    /// The largest of those.
+    /// The largest of those, and of what sizes count for that are expected.
     top: Vec<f32>,
     /// What may stand before others in one write, with its length ([`FIXED`]) and what its size counts for at most.
     fixed: Vec<(u32, Possible, i16)>,
@@ -281,8 +281,12 @@ impl Model {
         let mut possible = Vec::new();
         for len in 0..SHORT {
             model.places.push(possible.len() as u32);
+            let from = possible.len();
             let most = model.list(len, &mut possible);
-            model.top.push(most.0.iter().map(|log| value(*log)).fold(f32::NEG_INFINITY, larger));
+            let expected = model.expected((1 << EXPECTED.len()) - 1);
+            let of = |p: &Possible| value(most.of(p.kind).max(expected.of(p.kind)));
+            let top = possible[from..].iter().map(of).fold(f32::NEG_INFINITY, larger);
+            model.top.push(top);
             model.most.push(most);
         }
         model.places.push(possible.len() as u32);

@@ -18,10 +18,10 @@ const CALLED: f32 = -10.0;
 /// Log probability of an answer to no question: a `pong` without a `ping` (BIP 31), or a `block` without a `getdata` that is
 /// short enough for a transaction.
 const NOT_ASKED: f32 = -5.0;
-/// Log probability of a `ping` while the one before is not answered: there are minutes between them.
-const PINGED: f32 = -6.0;
+/// Log probability of a `ping` while the one before is not answered: Core and btcd send one every two minutes.
+const PINGED: f32 = -4.0;
 /// Log probability of a compact block or of `headers` that were neither asked for nor wanted unasked ([`State::wants`]).
-const NOT_WANTED: f32 = -7.0;
+const NOT_WANTED: f32 = -5.0;
 /// Log probability of asking for what was never offered.
 const NOT_OFFERED: f32 = -7.0;
 /// The same where the offer may have been missed, of more than one block: few nodes lag.
@@ -47,23 +47,20 @@ const EMPTY: u32 = 400;
 const SO_SOON: f32 = -6.0;
 
 /// Kinds of which some sizes are more probable than by themselves ([`Situation::expects`]).
-const EXPECTED: [Kind; 3] = [Kind::GetDataBlock, Kind::Block, Kind::CmpctBlock];
+pub(super) const EXPECTED: [Kind; 3] = [Kind::GetDataBlock, Kind::Block, Kind::CmpctBlock];
 /// How probable such sizes are at most.
 const EXPECTED_MOST: [f32; EXPECTED.len()] = [ALL_OFFERED, SAME.0, SAME.0];
 /// How probable it is at most that what is left of a request is denied.
 static DENIED: Logs = Logs::NONE.and(Kind::NotFound, at_least(REST_DENIED));
 
 /// What each kind is less probable by before `verack`.
-static EARLY: Logs = early(false);
-/// The same of Bitcoin Core before `wtxidrelay`.
-static FIRST: Logs = early(true);
+static EARLY: Logs = early();
 
-const fn early(first: bool) -> Logs {
+const fn early() -> Logs {
     let (mut logs, mut i) = (Logs::NONE, 0);
     while i < Kind::ALL.len() {
         let kind = Kind::ALL[i];
-        let may_come = if first { matches!(kind, Kind::WtxidRelay) } else { kind.is_negotiation() };
-        logs = logs.and(kind, if may_come { 0 } else { at_least(OUT_OF_ORDER) });
+        logs = logs.and(kind, if kind.is_negotiation() { 0 } else { at_least(OUT_OF_ORDER) });
         i += 1;
     }
     logs
@@ -118,13 +115,7 @@ impl Situation<'_> {
         let all = self.habits.with(&most.or(self.model.expected(row)));
         let all =
             if most.of(Kind::NotFound) != Logs::NEVER && self.denies() { all.or(&most.plus(&DENIED)) } else { all };
-        if self.is_early() { all.plus(self.early()) } else { all }
-    }
-
-    /// What is less probable than by habit, early.
-    #[inline]
-    fn early(&self) -> &'static Logs {
-        if self.state.ends[self.side as usize].has_just_begun() { &FIRST } else { &EARLY }
+        if self.is_early() { all.plus(&EARLY) } else { all }
     }
 
     /// Whether the side negotiates features still: all but a few messages come later.
@@ -136,7 +127,7 @@ impl Situation<'_> {
     /// What habit tells of each kind, whatever its length.
     #[inline]
     pub fn by_habit(&self) -> Logs {
-        if self.is_early() { self.habits.all().plus(self.early()) } else { self.habits.all() }
+        if self.is_early() { self.habits.all().plus(&EARLY) } else { self.habits.all() }
     }
 
     /// [`Situation::most_of_all`] of one kind, of which habit tells `habit`.
@@ -174,6 +165,7 @@ impl Situation<'_> {
         let is_answer = |d: &Debt| match kind {
             Kind::Pong => d.what == Owe::Pong,
             Kind::Headers => d.what == Owe::Headers,
+            Kind::CmpctBlock => d.what == Owe::Block,
             _ => matches!(d.what, Owe::Block | Owe::Blocks),
         };
         self.state.ends[self.side as usize].debts.iter().any(is_answer) || self.now < self.state.unsure
@@ -221,10 +213,6 @@ impl Situation<'_> {
         }
         // A `verack` that was taken for lost may come still.
         if me.has_begun() && !unsure && me.shakes_hands() != kind.is_negotiation() && kind != Kind::Verack {
-            p += OUT_OF_ORDER;
-        }
-        // Bitcoin Core sends `wtxidrelay` first.
-        if me.has_just_begun() && !unsure && kind.is_negotiation() && kind != Kind::WtxidRelay {
             p += OUT_OF_ORDER;
         }
         if kind == Kind::GetAddr && state.caller == Some(side.other()) {

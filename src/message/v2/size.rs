@@ -17,8 +17,9 @@ const LONG: u32 = PACKET + 13;
 pub const LONGEST: u32 = LONG + 4_000_000;
 /// `version` with an empty user agent, and with the longest (256).
 pub const VERSION: std::ops::RangeInclusive<u32> = LONG + 86..=LONG + 86 + 258;
-/// `version` of btcd is no shorter: its user agent is `/btcwire:0.5.0/btcd:0.26.0/`, and what a wallet adds.
-pub const SHORTEST_BTCD: u32 = LONG + 86 + 26;
+/// `version` with Core's user agent and a few words more: `/Satoshi:31.0.0/` has 16 characters. That of what Core sends to
+/// broadcast privately has 14, and btcd's has 26 or more, as `/btcwire:0.5.0/btcd:0.26.0/`.
+pub const VERSION_CORE: std::ops::Range<u32> = LONG + 86 + 16..LONG + 86 + 26;
 /// Largest transaction that is relayed (400 000 weight units, all of it witness).
 const LARGEST_TX: u32 = SHORTEST + 400_000;
 

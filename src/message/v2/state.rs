@@ -40,7 +40,6 @@ const FRESH_BTCD: Tick = SECOND;
 /// Bits of [`End::once`].
 const VERSION: u8 = bit(Kind::Version);
 const VERACK: u8 = bit(Kind::Verack);
-const WTXIDRELAY: u8 = bit(Kind::WtxidRelay);
 /// Another: what comes after `verack` was sent, which was not seen itself.
 const PAST_VERACK: u8 = 128;
 
@@ -138,12 +137,6 @@ impl End {
     #[inline]
     pub fn shakes_hands(&self) -> bool {
         self.once & (VERSION | VERACK | PAST_VERACK) == VERSION
-    }
-
-    /// Whether it has sent `version`, but not yet what Bitcoin Core sends next, which it is.
-    #[inline]
-    pub fn has_just_begun(&self) -> bool {
-        self.writer == Writer::Core && self.once & (VERSION | WTXIDRELAY) == VERSION
     }
 
     /// Announces blocks. Those that nobody has asked for by now are known there.
@@ -394,7 +387,7 @@ impl State {
             }
             Kind::Version => {
                 me.stage = Stage::Open;
-                if len < size::SHORTEST_BTCD {
+                if size::VERSION_CORE.contains(&len) {
                     me.writer = Writer::Core;
                 }
             }

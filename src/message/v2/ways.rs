@@ -37,11 +37,13 @@ const SEARCH_HANDSHAKE: usize = 64;
 /// Longest write that is taken for several short messages.
 const LONGEST_JOINED: u32 = 2000;
 /// Garbage terminator and version packet (BIP 324).
-const VERSION_PACKET: u32 = 16 + 20;
+const VERSION_PACKET: u32 = TERMINATOR + size::PACKET;
+/// Garbage terminator.
+const TERMINATOR: u32 = 16;
 /// Bytes before the first message: key, garbage, terminator and version packet.
 const LONGEST_PREAMBLE: u32 = 64 + 4095 + VERSION_PACKET;
-/// Log probability that a write before the first message is as usual: key and garbage, and perhaps the version packet; that
-/// packet by itself; `version`.
+/// Log probability that a write before the first message is as usual: key and garbage, and perhaps what follows them;
+/// terminator and version packet, which btcd writes one after the other; `version`.
 const AS_USUAL: f32 = -0.7;
 /// The same of key and garbage in several writes.
 const IN_PARTS: f32 = -6.0;
@@ -299,7 +301,8 @@ pub fn go_on(
 #[inline]
 pub fn go_on_jointly(model: &Model, (ways, room): (&mut Ways, &mut Search), w: &Write, state: &State) {
     let Some(Poor { score, best, total }) = room.poor.take() else { return };
-    // Another reading may have explained it.
+    // Another reading may have explained it; that one is then rather taken for right than that nodes write messages together,
+    // which hardly any does.
     let best = larger(best, ways.best);
     if best - score + model.noise(total) < POOR {
         several(model, (ways, room), w, (state, score), (total, best));
@@ -312,7 +315,8 @@ pub fn go_on_jointly(model: &Model, (ways, room): (&mut Ways, &mut Search), w: &
 fn preamble(model: &Model, ways: &mut Ways, at: &Situation<'_>, (from, before, score): (u8, u32, f32), total: u32) {
     if before.saturating_add(total) <= LONGEST_PREAMBLE {
         let noise = model.noise(total);
-        let p = if before == 0 || total == VERSION_PACKET { AS_USUAL } else { IN_PARTS };
+        let is_usual = before == 0 || matches!(total, TERMINATOR | size::PACKET | VERSION_PACKET);
+        let p = if is_usual { AS_USUAL } else { IN_PARTS };
         ways.push(from, (score + p - noise, noise), &[Tile { kind: Kind::Start, len: total, entries: 0 }]);
     }
     for ahead in [0, VERSION_PACKET] {
@@ -385,7 +389,7 @@ fn several(
             if len + size::SHORTEST > rest {
                 continue;
             }
-            // What is left is another message at least, or two.
+            // What is left is another message at least, or two: what cannot come out better than the best is not begun.
             let ahead = JOINED + larger(model.top(rest - len), JOINED);
             if at.most(kind, habits.of(kind), (len, most)) <= below(best - joined - ahead) {
                 continue;
