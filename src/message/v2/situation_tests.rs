@@ -107,5 +107,5 @@ fn no_ping_before_the_pong() {
     state.apply(OUT, Kind::Ping, (29, 1), 200_000);
     let waits = ping(&state);
     state.ends[BACK as usize].debts = Default::default();
-    assert_eq!(ping(&state), waits - PINGED);
+    assert!((ping(&state) - waits + PINGED).abs() < 0.001);
 }
