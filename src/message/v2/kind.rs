@@ -136,11 +136,9 @@ impl Kind {
         })
     }
 
-    /// Whether it may come at any time: it answers nothing, and is not of the handshake.
-    pub const fn is_spontaneous(self) -> bool {
-        use Kind::{Block, BlockTxn, GetAddr, GetBlockTxn, NotFound, Pong, Start, Tx, Unknown, Version};
-        let answers = matches!(self, Pong | NotFound | Tx | Block | GetBlockTxn | BlockTxn);
-        !answers && !self.is_negotiation() && !matches!(self, Version | GetAddr | Unknown | Start)
+    /// Whether it answers something, and does not come unasked, as compact blocks and `headers` may.
+    pub const fn is_answer(self) -> bool {
+        matches!(self, Self::Pong | Self::NotFound | Self::Tx | Self::Block | Self::GetBlockTxn | Self::BlockTxn)
     }
 
     /// Whether it is `verack` or comes between `version` and that (BIP 155, BIP 330, BIP 339); all others come after `verack`.

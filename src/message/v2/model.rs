@@ -20,8 +20,10 @@ const REACT: f64 = 6.0;
 const ASKS: f64 = 4.0;
 /// Share that is spread over all kinds.
 const SPREAD: f64 = 0.001;
-/// Least log probability of a kind that may come at any time, and of the others.
-const LEAST: (i16, i16) = (at_least(-9.0), at_least(-11.0));
+/// Least log probability of a kind.
+const LEAST: i16 = at_least(-9.0);
+/// The same of an answer: it comes when something was asked.
+const LEAST_ANSWER: i16 = at_least(-11.0);
 /// Share of a size's probability that is spread over all sizes, evenly by their logarithm.
 const BROAD: f64 = 0.25;
 
@@ -456,10 +458,10 @@ fn habit(next: i16, react: i16, least: i16) -> i16 {
 static LEASTS: Logs = least();
 
 const fn least() -> Logs {
-    let (mut logs, mut i) = (Logs([LEAST.1; LANES]), 0);
+    let (mut logs, mut i) = (Logs([LEAST; LANES]), 0);
     while i < Kind::ALL.len() {
         let kind = Kind::ALL[i];
-        logs = if kind.is_spontaneous() { logs.and(kind, LEAST.0) } else { logs };
+        logs = if kind.is_answer() { logs.and(kind, LEAST_ANSWER) } else { logs };
         i += 1;
     }
     logs
