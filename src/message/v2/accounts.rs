@@ -1,4 +1,4 @@
-//! What was announced lately and not asked for, how a side asks, and what is owed.
+//! What was announced lately and not asked for, how a side asks, what it wants unasked, and what is owed.
 
 use super::counts::Owe;
 use super::kind::Kind;

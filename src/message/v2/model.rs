@@ -369,7 +369,7 @@ impl Model {
         Choice { all: &room.all, most: &room.most }
     }
 
-    /// How probable the size of a message of `len` bytes is at most.
+    /// How probable the size of a message of `len` bytes is at most, whatever is expected (natural logarithm).
     #[inline]
     pub fn top(&self, len: u32) -> f32 {
         self.top.get(len as usize).copied().unwrap_or(0.0)
